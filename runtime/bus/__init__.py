@@ -1,0 +1,1 @@
+"""The log between the stages: one protocol, one implementation embedded, one on Kafka."""

@@ -1,0 +1,118 @@
+"""The contract of a log: ordered partitions, durable sends, consumer groups with offsets.
+
+Every implementation passes `tests/contract/bus_contract.py` unchanged. Delivery is at least once:
+a consumer commits after its work, and what it had not committed comes again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+TopicPartition = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be appended.
+
+    `partition` is chosen from the key with murmur2 where it is None. `value` None is a tombstone:
+    it removes the key from a compacted topic. `timestamp_us` is event time.
+    """
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    timestamp_us: int
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read; offsets of a partition rise, with holes only in compacted topics."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_us: int
+    key: bytes
+    value: bytes | None
+
+
+class Consumer(Protocol):
+    """Reads partitions in order and remembers, per group, how far its work has come."""
+
+    async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        """Return the next records, at least one unless the time is out.
+
+        Order holds inside a partition. Where retention has removed the position, reading goes on
+        at the oldest record that is left.
+
+        Raises:
+            BusError: the log cannot be read.
+        """
+        ...
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Store, durably, the next offset to read of each partition (for the consumer's group).
+
+        Raises:
+            BusError: not stored.
+        """
+        ...
+
+    async def committed(self, topic: str, partition: int) -> int | None:
+        """Return the group's next offset to read, or None where it never committed."""
+        ...
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read this partition from `offset` on at the next poll."""
+        ...
+
+    def position(self, topic: str, partition: int) -> int:
+        """Return the offset that the next poll would read first."""
+        ...
+
+    async def close(self) -> None:
+        """Give the consumer's resources back; nothing is committed."""
+        ...
+
+
+class Bus(Protocol):
+    """A log of the topics in the registry."""
+
+    @property
+    def epoch(self) -> int:
+        """A number that is larger for a log created later; it leads every revision."""
+        ...
+
+    async def send(self, records: Sequence[Outgoing]) -> list[int]:
+        """Append records in order, durably, and return their offsets; all or none are appended.
+
+        Raises:
+            BusError: nothing was appended. An unknown topic is a ConfigurationError.
+        """
+        ...
+
+    async def consumer(
+        self,
+        topics: Sequence[str],
+        *,
+        group: str | None = None,
+        partitions: Sequence[int] | None = None,
+    ) -> Consumer:
+        """Open a consumer at its group's committed offsets, otherwise at the oldest record.
+
+        Args:
+            topics: registry names.
+            group: who commits; None reads without a group, from the oldest record.
+            partitions: only these; by default all.
+        """
+        ...
+
+    async def end_offsets(self, topic: str) -> list[int]:
+        """Return, per partition, the offset that the next record will get."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was sent and close the log."""
+        ...

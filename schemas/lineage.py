@@ -1,0 +1,39 @@
+"""Where an output came from and how complete its inputs were (definitions 5.0)."""
+
+from enum import StrEnum
+
+import msgspec
+
+from schemas.market import FeedState
+
+
+class Status(StrEnum):
+    """Completeness of one window."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    GAP = "gap"
+
+
+class InputRange(msgspec.Struct, frozen=True, array_like=True):
+    """`[topic, partition, first_offset, last_offset]` of the records an output was made from."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+
+
+class Completeness(msgspec.Struct, frozen=True, kw_only=True):
+    """Which venues stand behind a number, and for how much of its window.
+
+    A member is named `venue:symbol`. `coverage_ms` is the time inside the window in which that
+    feed was live or quiet; a member is complete when that is the whole window.
+    """
+
+    status: Status
+    venues_expected: list[str]
+    venues_complete: list[str]
+    venues_partial: list[str]
+    coverage_ms: dict[str, int]
+    feed_states: dict[str, FeedState]
