@@ -9,6 +9,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgspec
+
 from schemas.instruments import Instrument
 from schemas.market import Kind, TradeIds
 from schemas.trades import TradeRow
@@ -54,43 +56,37 @@ class Limits:
     max_frame_bytes: int = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Trades:
+class Trades(msgspec.Struct, frozen=True, gc=False):
     """Trades of one instrument out of one frame, in the venue's order."""
 
     stream: Stream
     rows: list[TradeRow]
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribed:
+class Subscribed(msgspec.Struct, frozen=True, gc=False):
     """The venue acknowledged a request; `names` are the streams where it says which."""
 
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(msgspec.Struct, frozen=True, gc=False):
     """The venue is there (pong, keep-alive)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """The venue refused a subscription or request: `names` where it says which."""
 
     detail: str
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(msgspec.Struct, frozen=True, gc=False):
     """The venue announced that it will close this connection: connect anew."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """A frame, or one item of it, that cannot be used; goes to the dead letters.
 
     `reason` is one of `malformed_json`, `unexpected_shape`, `unknown_symbol`, `wrong_channel`,
@@ -101,8 +97,7 @@ class Rejected:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(msgspec.Struct, frozen=True, gc=False):
     """A well-formed frame of a kind that this feed does not use; counted by `what`."""
 
     what: str
@@ -122,7 +117,8 @@ class Parser(Protocol):
 class Feed(Protocol):
     """One product of one venue.
 
-    `name` is unique (`binance.usdm`). `skew_us` is how far behind our clock the venue's trades may
+    `name` is unique (`binance.usdm`); `default` feeds are collected unless settings say otherwise
+    (the others are variants of the same product that must not run beside it). `skew_us` is how far behind our clock the venue's trades may
     normally run: the watermark stays that far back. `replays_history` says that the first frame of
     a trade stream may repeat old trades.
     """
@@ -130,6 +126,7 @@ class Feed(Protocol):
     name: str
     venue: str
     kind: Kind
+    default: bool
     rest_url: str
     ws_url: str
     limits: Limits
