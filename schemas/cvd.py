@@ -28,7 +28,8 @@ class CvdSeries(msgspec.Struct, frozen=True, kw_only=True):
 
     `composition` is empty for a single instrument, `all` for the sum over complete and partial
     members, `common` for the members that were complete over the whole window of each measure;
-    a measure without such a member is null. `status` is that of the step itself.
+    a measure without such a member is null. `status` is that of the step itself, `venues` the
+    members behind it, `rolling_venues` how many members stand behind each rolling window.
     """
 
     scope: Scope
@@ -40,6 +41,8 @@ class CvdSeries(msgspec.Struct, frozen=True, kw_only=True):
     day: Cumulative | None
     anchored: Cumulative | None
     rolling: list[Cumulative | None]
+    venues: list[str]
+    rolling_venues: list[int]
 
 
 class CvdStep(msgspec.Struct, frozen=True, kw_only=True):

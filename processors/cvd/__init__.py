@@ -1,0 +1,1 @@
+"""The pieces of the CVD operator: one instrument's sums and their history."""

@@ -1,0 +1,225 @@
+"""Signed and total volume of one instrument, second by second, over every window at once.
+
+Sums are `[delta_lots, delta_notional, volume_lots, volume_notional]` on the asset's grid; seconds
+are whole seconds since 1970 of venue time.
+"""
+
+import json
+from collections.abc import Iterable
+
+from processors.feeds import ScopeKey, Trade
+from processors.plain import Plain
+from schemas.cvd import WINDOWS
+from schemas.market import Scope
+from schemas.units import US_PER_SECOND
+
+Sums = list[int]
+
+DAY = 86_400
+MINUTE = 60
+KEPT_MINUTES = WINDOWS[-1] // MINUTE + 2
+
+
+def add_into(into: Sums, sums: Iterable[int], sign: int = 1) -> None:
+    """Add sums, or take them away with sign -1."""
+    for index, value in enumerate(sums):
+        into[index] += sign * value
+
+
+def trade_sums(trades: Iterable[Trade]) -> dict[int, Sums]:
+    """Return the sums of trades by second; trades without a side do not count."""
+    found: dict[int, Sums] = {}
+    second, sums = -1, [0, 0, 0, 0]
+    for event_time_us, _, _, price, qty, side in trades:
+        if side:
+            this = event_time_us // US_PER_SECOND
+            if this != second:
+                second = this
+                sums = found.setdefault(second, [0, 0, 0, 0])
+            worth = price * qty
+            sums[0] += qty * side
+            sums[1] += worth * side
+            sums[2] += qty
+            sums[3] += worth
+    return found
+
+
+class MemberCvd:
+    """One instrument: open seconds, running windows and a day of closed seconds.
+
+    `last_second` is the newest closed one, `incomplete` the newest closed one that was not wholly
+    covered, `anchor` the first that was. A closed minute never changes in the parts of a snapshot;
+    late trades are remembered beside them.
+    """
+
+    def __init__(self, key: ScopeKey, aggregate: ScopeKey) -> None:
+        self.key = key
+        self.aggregate = aggregate
+        self.open: dict[int, Sums] = {}
+        self.last_second = 0
+        self.anchor = 0
+        self.incomplete = 0
+        self.complete = False
+        self.step: Sums = [0, 0, 0, 0]
+        self.day: Sums = [0, 0, 0, 0]
+        self.anchored: Sums = [0, 0, 0, 0]
+        self.rolling: list[Sums] = [[0, 0, 0, 0] for _ in WINDOWS]
+        self._minute: dict[int, Sums] = {}
+        self._history: dict[int, bytes] = {}
+        self._leaving: list[tuple[int, dict[int, Sums]]] = [(-1, {}) for _ in WINDOWS]
+        self._late: dict[int, Sums] = {}
+        self._fresh: dict[str, bytes] = {}
+
+    def take(self, trades: Iterable[Trade]) -> dict[int, Sums]:
+        """Add trades to their seconds; return those whose second is closed, which `late` takes."""
+        late: dict[int, Sums] = {}
+        for second, sums in trade_sums(trades).items():
+            if second <= self.last_second:
+                late[second] = sums
+            elif second in self.open:
+                add_into(self.open[second], sums)
+            else:
+                self.open[second] = sums
+        return late
+
+    def late(self, second: int, sums: Sums) -> None:
+        """Add a late trade's sums to a closed second and to every window that it still lies in."""
+        if second // MINUTE == self.last_second // MINUTE:
+            add_into(self._minute.setdefault(second, [0, 0, 0, 0]), sums)
+        else:
+            self._amend(second, sums)
+            add_into(self._late.setdefault(second, [0, 0, 0, 0]), sums)
+        add_into(self.anchored, sums)
+        if second // DAY == self.last_second // DAY:
+            add_into(self.day, sums)
+        for window, total in zip(WINDOWS, self.rolling, strict=True):
+            if second > self.last_second - window:
+                add_into(total, sums)
+
+    def _amend(self, second: int, sums: Sums) -> None:
+        minute = second // MINUTE
+        seconds = self._load_minute(minute)
+        add_into(seconds.setdefault(second, [0, 0, 0, 0]), sums)
+        self._history[minute] = _encode(seconds)
+        self._leaving = [(-1, {}) if cached[0] == minute else cached for cached in self._leaving]
+
+    def close(self, second: int, complete: bool) -> None:
+        """Close the next second: add it to every window and take away what leaves them."""
+        sums = self.open.pop(second, None)
+        if second // MINUTE != self.last_second // MINUTE:
+            self._end_minute(second // MINUTE)
+        if second // DAY != self.last_second // DAY:
+            self.day = [0, 0, 0, 0]
+        self.last_second = second
+        self.complete = complete
+        if complete:
+            self.anchor = self.anchor or second
+        else:
+            self.incomplete = second
+        self.step = list(sums) if sums is not None else [0, 0, 0, 0]
+        if sums is not None:
+            self._minute[second] = sums
+            add_into(self.day, sums)
+            add_into(self.anchored, sums)
+        for index, window in enumerate(WINDOWS):
+            if sums is not None:
+                add_into(self.rolling[index], sums)
+            leaving = self._leaving_at(index, second - window)
+            if leaving is not None:
+                add_into(self.rolling[index], leaving, -1)
+
+    def _end_minute(self, minute: int) -> None:
+        if self._minute:
+            closed = self.last_second // MINUTE
+            self._history[closed] = _encode(self._minute)
+            self._fresh[str(closed)] = self._history[closed]
+            self._minute = {}
+        oldest = minute - KEPT_MINUTES
+        for old in [kept for kept in self._history if kept < oldest]:
+            del self._history[old]
+        self._late = {late: sums for late, sums in self._late.items() if late // MINUTE >= oldest}
+
+    def _leaving_at(self, index: int, second: int) -> Sums | None:
+        minute = second // MINUTE
+        if self._leaving[index][0] != minute:
+            self._leaving[index] = (minute, self._load_minute(minute))
+        return self._leaving[index][1].get(second)
+
+    def _load_minute(self, minute: int) -> dict[int, Sums]:
+        encoded = self._history.get(minute)
+        return {row[0]: row[1:] for row in json.loads(encoded)} if encoded else {}
+
+    def window_at(self, index: int, second: int) -> Sums:
+        """Return a rolling window as it will be at a later second, from what is open so far."""
+        sums = list(self.rolling[index])
+        self._add_open(sums, self.last_second + 1, second)
+        for leaving in range(self.last_second + 1, second + 1):
+            gone = self._leaving_at(index, leaving - WINDOWS[index])
+            if gone is not None:
+                add_into(sums, gone, -1)
+        return sums
+
+    def since(self, total: Sums, first_second: int, second: int) -> Sums:
+        """Return a sum as it will be at a later second, adding the open seconds from a first on."""
+        sums = list(total)
+        self._add_open(sums, first_second, second)
+        return sums
+
+    def _add_open(self, into: Sums, first_second: int, second: int) -> None:
+        for open_second, sums in self.open.items():
+            if first_second <= open_second <= second:
+                add_into(into, sums)
+
+    def common_over(self, first_second: int) -> bool:
+        """Say whether every second from the given one on was wholly covered."""
+        return 0 < self.anchor <= first_second and self.incomplete < first_second
+
+    def take_parts(self) -> dict[str, bytes]:
+        """Return the minutes closed since the last call."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def dump(self) -> Plain:
+        """Return what is not in the parts."""
+        return {
+            "key": self.key,
+            "aggregate": self.aggregate,
+            "open": sorted(self.open.items()),
+            "last_second": self.last_second,
+            "anchor": self.anchor,
+            "incomplete": self.incomplete,
+            "complete": self.complete,
+            "step": self.step,
+            "day": self.day,
+            "anchored": self.anchored,
+            "rolling": self.rolling,
+            "minute": sorted(self._minute.items()),
+            "late": sorted(self._late.items()),
+        }
+
+    @staticmethod
+    def load(state: Plain, parts: dict[str, bytes]) -> "MemberCvd":
+        """Return a member from the values of `dump` and its parts."""
+        key, aggregate = state["key"], state["aggregate"]
+        member = MemberCvd(ScopeKey(Scope(key[0]), *key[1:]), ScopeKey(Scope(aggregate[0]), "", ""))
+        member.open = dict(state["open"])
+        for name in ("last_second", "anchor", "incomplete", "complete"):
+            setattr(member, name, state[name])
+        for name in ("step", "day", "anchored", "rolling"):
+            setattr(member, name, state[name])
+        member._history = {int(n): part for n, part in parts.items() if member.keeps(n)}
+        member._minute = dict(state["minute"])
+        member._late = dict(state["late"])
+        for second, sums in member._late.items():
+            member._amend(second, sums)
+        return member
+
+    def keeps(self, part: str) -> bool:
+        """Say whether a closed minute is still inside the longest window."""
+        minute = self.last_second // MINUTE
+        return minute - KEPT_MINUTES <= int(part) < minute
+
+
+def _encode(seconds: dict[int, Sums]) -> bytes:
+    rows = [[second, *sums] for second, sums in sorted(seconds.items())]
+    return json.dumps(rows, separators=(",", ":")).encode()

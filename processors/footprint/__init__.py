@@ -1,0 +1,1 @@
+"""The pieces of the footprint operator: open minutes, archive, wide bars, records."""

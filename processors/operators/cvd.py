@@ -1,0 +1,270 @@
+"""Cumulative volume delta of one asset in one-second steps (definitions 5.5).
+
+One record a second carries every instrument and, for perpetuals and spot each, the sum over all
+members (`all`) and over those that were complete over the whole window of the measure (`common`).
+The newest second goes out provisionally as soon as log time has passed it; each second is final
+once the watermark of every expected feed has passed its end by two seconds, or thirty seconds have gone by.
+"""
+
+from collections.abc import Sequence
+
+from processors.cvd.member import DAY, MemberCvd, Sums, add_into
+from processors.feeds import Accepted, Feed, Feeds, ScopeKey
+from processors.operator import Cause, Output, State
+from processors.plain import Plain
+from processors.units import AssetUnits
+from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
+from schemas.lineage import Status
+from schemas.market import COVERING_STATES
+from schemas.topics import CVD
+from schemas.units import US_PER_MINUTE, US_PER_SECOND, round_half_even
+
+METHOD = "cvd/1.0.0"
+
+QUIET_JUMP_SECONDS = 60
+"""Further behind the frontier than this, seconds without a trade are counted but not sent."""
+
+
+class _Measure:
+    """The values of one series at one second, before rounding."""
+
+    __slots__ = ("anchored", "day", "rolling", "step")
+
+    def __init__(self, step: Sums, day: Sums, anchored: Sums, rolling: list[Sums]) -> None:
+        self.step, self.day, self.anchored, self.rolling = step, day, anchored, rolling
+
+
+class CvdOperator:
+    """All CVD series of one asset."""
+
+    name = "cvd"
+
+    def __init__(self, asset: str, units: AssetUnits, params: str) -> None:
+        self._asset = asset
+        self._units = units
+        self._params = params
+        self._members: dict[str, MemberCvd] = {}
+        self._next_second = 0
+        self._anchor_second = 0
+        self._due_second = 0
+        self._adjust: dict[tuple[str, int], list[int]] = {}
+
+    def on_batch(self, batch: Accepted, cause: Cause) -> list[Output]:
+        """Take the new trades of one batch into their seconds."""
+        if not batch.trades:
+            return []
+        member = self._member(batch.member, batch.key, batch.aggregate)
+        late = member.take(batch.trades)
+        for second, sums in late.items():
+            member.late(second, sums)
+            bar_start_us = second * US_PER_SECOND - second * US_PER_SECOND % US_PER_MINUTE
+            adjust = self._adjust.setdefault((batch.member, bar_start_us), [0, 0, 0, 0, 0])
+            add_into(adjust, sums)
+            adjust[4] += sum(1 for t in batch.trades if t[0] // US_PER_SECOND == second and t[5])
+        return []
+
+    def on_time(self, feeds: Feeds, cause: Cause) -> list[Output]:
+        """Close the seconds that are over, then show the newest one."""
+        members = list(feeds.members.values())
+        for feed in members:
+            self._member(feed.name, feed.key, feed.aggregate)
+        frontier = feeds.frontier_us(members) // US_PER_SECOND
+        if not self._next_second:
+            self._start(members)
+        outputs: list[Output] = []
+        while self._next_second + 1 <= frontier:
+            second = self._next_second
+            traded = self._close(second, feeds)
+            self._next_second = second + 1
+            if traded or self._adjust or second > frontier - QUIET_JUMP_SECONDS:
+                outputs.append(self._final(second, feeds, cause))
+        newest = feeds.now_us // US_PER_SECOND - 1
+        if newest >= self._due_second:
+            self._due_second = newest + 1
+            if newest >= self._next_second:
+                outputs.append(self._provisional(newest, feeds, cause))
+        return outputs
+
+    def _member(self, name: str, key: ScopeKey, aggregate: ScopeKey) -> MemberCvd:
+        member = self._members.get(name)
+        if member is None:
+            member = self._members[name] = MemberCvd(key, aggregate)
+            member.last_second = max(0, self._next_second - 1)
+        return member
+
+    def _start(self, feeds: Sequence[Feed]) -> None:
+        seconds = [feed.watermark_us // US_PER_SECOND for feed in feeds]
+        seconds += [second for member in self._members.values() for second in member.open]
+        self._next_second = self._anchor_second = max(1, min(seconds))
+        for member in self._members.values():
+            member.last_second = self._next_second - 1
+
+    def _close(self, second: int, feeds: Feeds) -> bool:
+        start_us = second * US_PER_SECOND
+        traded = False
+        for name, member in self._members.items():
+            traded = traded or second in member.open
+            covered = feeds.members[name].coverage.within(start_us, start_us + US_PER_SECOND)
+            member.close(second, covered >= US_PER_SECOND)
+        return traded
+
+    # --- records out
+
+    def _final(self, second: int, feeds: Feeds, cause: Cause) -> Output:
+        measures = {
+            name: _Measure(member.step, member.day, member.anchored, member.rolling)
+            for name, member in self._members.items()
+        }
+        states = {name: member.complete for name, member in self._members.items()}
+        adjust, self._adjust = self._adjust, {}
+        adjustments = [
+            CvdAdjust(
+                venue=self._members[name].key.venue,
+                symbol=self._members[name].key.symbol,
+                bar_start_us=bar_start_us,
+                delta_lots=sums[0],
+                delta_usd_cents=self._cents(sums[1]),
+                volume_lots=sums[2],
+                volume_usd_cents=self._cents(sums[3]),
+                trades=sums[4],
+            )
+            for (name, bar_start_us), sums in sorted(adjust.items())
+        ]
+        return self._record(second, (measures, states, adjustments), True, feeds, cause)
+
+    def _provisional(self, second: int, feeds: Feeds, cause: Cause) -> Output:
+        day_start = second // DAY * DAY
+        measures = {}
+        for name, member in self._members.items():
+            closed_today = member.last_second >= day_start
+            measures[name] = _Measure(
+                member.open.get(second, [0, 0, 0, 0]),
+                member.since(member.day if closed_today else [0] * 4, day_start, second),
+                member.since(member.anchored, 0, second),
+                [member.window_at(index, second) for index in range(len(WINDOWS))],
+            )
+        states = {
+            name: feed.state_at(feeds.now_us) in COVERING_STATES
+            for name, feed in feeds.members.items()
+        }
+        return self._record(second, (measures, states, []), False, feeds, cause)
+
+    def _record(
+        self,
+        second: int,
+        values: tuple[dict[str, _Measure], dict[str, bool], list[CvdAdjust]],
+        is_final: bool,
+        feeds: Feeds,
+        cause: Cause,
+    ) -> Output:
+        measures, states, adjustments = values
+        series: list[CvdSeries] = []
+        for key, members in feeds.scopes():
+            names = [feed.name for feed in members]
+            complete = [name for name in names if states[name]]
+            if key.venue:
+                series.append(self._series((key, ""), second, measures, (names, complete)))
+            else:
+                series.append(self._series((key, "all"), second, measures, (names, complete)))
+                series.append(self._series((key, "common"), second, measures, (names, complete)))
+        record = CvdStep(
+            asset=self._asset,
+            step_start_us=second * US_PER_SECOND,
+            lot=self._units.lot,
+            anchor_us=self._anchor_second * US_PER_SECOND,
+            revision=cause.revision,
+            is_final=is_final,
+            method=METHOD,
+            params=self._params,
+            inputs=cause.since(cause.offset),
+            log_time_us=feeds.now_us,
+            series=series,
+            adjustments=adjustments,
+        )
+        return Output(CVD.name, self._asset, record, record.step_start_us)
+
+    def _series(
+        self,
+        what: tuple[ScopeKey, str],
+        second: int,
+        measures: dict[str, _Measure],
+        membership: tuple[list[str], list[str]],
+    ) -> CvdSeries:
+        key, composition = what
+        names, complete = membership
+        of, common = self._members, composition == "common"
+        rolling, counts = [], []
+        for index, window in enumerate(WINDOWS):
+            behind = (
+                [n for n in complete if of[n].common_over(second - window + 1)] if common else names
+            )
+            rolling.append(self._sum([measures[name].rolling[index] for name in behind]))
+            counts.append(len(behind))
+        today = second // DAY * DAY
+        for_day = [n for n in complete if of[n].common_over(today)] if common else names
+        since = [n for n in complete if of[n].incomplete < of[n].anchor] if common else names
+        behind = (
+            complete if common else [n for n in names if n in complete or any(measures[n].step)]
+        )
+        return CvdSeries(
+            scope=key.scope,
+            venue=key.venue,
+            symbol=key.symbol,
+            composition=composition,
+            status=_status(len(names), len(complete), bool(behind)),
+            step=self._sum([measures[name].step for name in behind]),
+            day=self._sum([measures[name].day for name in for_day]),
+            anchored=self._sum([measures[name].anchored for name in since]),
+            rolling=rolling,
+            venues=behind,
+            rolling_venues=counts,
+        )
+
+    def _sum(self, parts: Sequence[Sums]) -> Cumulative | None:
+        if not parts:
+            return None
+        total = [sum(column) for column in zip(*parts, strict=True)]
+        return Cumulative(total[0], self._cents(total[1]), total[2], self._cents(total[3]))
+
+    def _cents(self, notional: int) -> int:
+        return round_half_even(notional, self._units.notional_per_cent)
+
+    # --- state
+
+    def snapshot(self) -> State:
+        """Return sums and open seconds; closed minutes go out as parts."""
+        parts = {
+            f"{name}/{part}": content
+            for name, member in sorted(self._members.items())
+            for part, content in member.take_parts().items()
+        }
+        head = {
+            "members": [[name, member.dump()] for name, member in self._members.items()],
+            "next_second": self._next_second,
+            "anchor_second": self._anchor_second,
+            "due_second": self._due_second,
+            "adjust": [[*name, sums] for name, sums in sorted(self._adjust.items())],
+        }
+        return State(head, parts)
+
+    def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
+        """Continue from a snapshot."""
+        for name, values in head["members"]:
+            own = {p.rpartition("/")[2]: c for p, c in parts.items() if p.startswith(f"{name}/")}
+            self._members[name] = MemberCvd.load(values, own)
+        self._next_second = head["next_second"]
+        self._anchor_second = head["anchor_second"]
+        self._due_second = head["due_second"]
+        self._adjust = {(name, start): sums for name, start, sums in head["adjust"]}
+
+    def keeps(self, part: str) -> bool:
+        """Say whether a closed minute is still inside the longest window."""
+        name, _, minute = part.rpartition("/")
+        member = self._members.get(name)
+        return member is None or member.keeps(minute)
+
+
+def _status(expected: int, complete: int, any_there: bool) -> Status:
+    if complete == expected:
+        return Status.COMPLETE
+    return Status.PARTIAL if complete or any_there else Status.GAP

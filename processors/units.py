@@ -1,0 +1,62 @@
+"""The common grids of an asset: what lets integers of different venues be added.
+
+A venue's tick and lot must be whole multiples of the asset's `tick` and `lot`; every price and
+quantity inside the operators is an integer on these.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from schemas.units import plain, steps_in
+
+
+class AssetUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """The grids of one asset as decimal text: `tick`, `row_size` (quote), `lot` (base coin)."""
+
+    tick: str
+    lot: str
+    row_size: str
+
+    @property
+    def row_ticks(self) -> int:
+        """The height of a footprint row in ticks."""
+        return steps_in(self.row_size, self.tick)
+
+    @property
+    def price_denominator(self) -> int:
+        """How many ticks make one unit of quote (the tick is a power of ten)."""
+        return steps_in("1", self.tick)
+
+    @property
+    def notional_per_cent(self) -> int:
+        """How many units of `ticks * lots` make one hundredth of the quote."""
+        step = Decimal(self.tick) * Decimal(self.lot)
+        return steps_in("0.01", plain(step))
+
+
+DEFAULT_UNITS = {
+    "BTC": AssetUnits(tick="0.01", lot="0.00000001", row_size="10"),
+    "ETH": AssetUnits(tick="0.01", lot="0.00000001", row_size="0.5"),
+    "SOL": AssetUnits(tick="0.0001", lot="0.00000001", row_size="0.05"),
+    "BNB": AssetUnits(tick="0.0001", lot="0.00000001", row_size="0.1"),
+    "XRP": AssetUnits(tick="0.000001", lot="0.000001", row_size="0.001"),
+    "DOGE": AssetUnits(tick="0.0000001", lot="0.000001", row_size="0.0001"),
+}
+"""Row sizes of definitions 5.2; grids finer than any venue's of these assets."""
+
+
+def fallback_units(price: Decimal, lot: Decimal) -> AssetUnits:
+    """Choose grids for an asset that settings do not name, from its first trade.
+
+    The row is one basis point of the price, rounded down to 1, 2 or 5 times a power of ten. Coins
+    that trade in lots of 10 or more are counted in hundredths, others to 8 places.
+    """
+    basis_point = price / 10_000
+    decade = Decimal(1).scaleb(basis_point.adjusted())
+    leading = max(step for step in (1, 2, 5) if step * decade <= basis_point)
+    return AssetUnits(
+        tick="0.000000000001",
+        lot="0.01" if lot >= 10 else "0.00000001",
+        row_size=plain(leading * decade),
+    )
