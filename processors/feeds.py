@@ -139,11 +139,16 @@ class Feed:
 
 
 class Feeds:
-    """All feeds of one asset, and the asset's log time."""
+    """All feeds of one asset, and the asset's log time.
+
+    `now_us` is the newest receive time, `newest_us` the newest time of any kind: no frontier lies
+    beyond `newest_us - LATENESS_US`, which spares asking for it at every record.
+    """
 
     def __init__(self, units: AssetUnits) -> None:
         self.units = units
         self.now_us = 0
+        self.newest_us = 0
         self.members: dict[str, Feed] = {}
         self._scopes: list[tuple[ScopeKey, list[Feed]]] = []
         self._listed: list[bool] = []
@@ -163,6 +168,7 @@ class Feeds:
             sequential = batch.trade_ids is TradeIds.SEQUENTIAL
             feed = self.members[name] = Feed(batch.venue, batch.symbol, aggregate, sequential)
         self.now_us = max(self.now_us, batch.receive_time_us)
+        self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
         findings = feed.observe(batch)
         accepted = Accepted(name, feed.key, feed.aggregate, [], [])
         if batch.rows:
@@ -241,11 +247,11 @@ class Feeds:
             ]
             for _, feed in sorted(self.members.items())
         ]
-        return [self.now_us, members]
+        return [self.now_us, self.newest_us, members]
 
     def load(self, state: Plain) -> None:
         """Take the values of `dump` back."""
-        self.now_us, members = state
+        self.now_us, self.newest_us, members = state
         for venue, symbol, scope, sequential, values in members:
             aggregate = PERP if scope == PERP.scope else SPOT
             feed = Feed(venue, symbol, aggregate, sequential)

@@ -1,14 +1,14 @@
 """The one exception tree; what is done about an error is decided by its class.
 
-    PerptapeError
-     +-- ConfigurationError   the user must change something: one line, exit code 2
-     +-- TransportError       a connection or host failed: back off and try again
-     |    +-- RateLimited     the venue said when to come back
-     +-- RefusedError         a venue will not serve this (unknown symbol, geography): stop it, alert
-     +-- PayloadError         bytes that cannot be used: dead letter, count, go on
-     +-- BusError             the log is away or full: hold offsets, try again
-     +-- StoreError           the store is away or refuses: hold offsets, try again
-          +-- StoreRejected   the store refuses this very block: it will not get better by itself
+PerptapeError
++-- ConfigurationError   the user must change something: one line, exit code 2
++-- TransportError       a connection or host failed: back off and try again
+|    +-- RateLimited     the venue said when to come back
++-- RefusedError         a venue will not serve this (unknown symbol, geography): stop it, alert
++-- PayloadError         bytes that cannot be used: dead letter, count, go on
++-- BusError             the log is away or full: hold offsets, try again
++-- StoreError           the store is away or refuses: hold offsets, try again
++-- StoreRejected   the store refuses this very block: it will not get better by itself
 """
 
 

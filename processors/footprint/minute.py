@@ -47,15 +47,20 @@ class MemberMinute:
 class MergedPath:
     """The path over several instruments: settled to a frontier, the tail folded anew each time."""
 
-    __slots__ = ("cursors", "path", "resorted")
+    __slots__ = ("_cached", "_seen", "cursors", "path", "resorted")
 
     def __init__(self) -> None:
+        self._seen = (-1, -1)
+        self._cached = Path()
         self.path = Path()
         self.cursors: dict[str, int] = {}
         self.resorted: dict[str, int] = {}
 
     def at(self, members: dict[str, MemberMinute], frontier_us: int) -> Path:
         """Return the path over all trades of the members, which must be settled."""
+        seen = (frontier_us, sum(len(member.trades) for member in members.values()))
+        if seen == self._seen:
+            return self._cached
         if any(self.resorted.get(name, 0) != member.resorted for name, member in members.items()):
             self.path, self.cursors = Path(), {}
             self.resorted = {name: member.resorted for name, member in members.items()}
@@ -72,6 +77,7 @@ class MergedPath:
         path = self.path.copy()
         tail.sort()
         path.fold(tail)
+        self._seen, self._cached = seen, path
         return path
 
 

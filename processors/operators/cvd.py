@@ -9,7 +9,7 @@ once the watermark of every expected feed has passed its end by two seconds, or 
 from collections.abc import Sequence
 
 from processors.cvd.member import DAY, MemberCvd, Sums, add_into
-from processors.feeds import Accepted, Feed, Feeds, ScopeKey
+from processors.feeds import LATENESS_US, Accepted, Feed, Feeds, ScopeKey
 from processors.operator import Cause, Output, State
 from processors.plain import Plain
 from processors.units import AssetUnits
@@ -68,10 +68,12 @@ class CvdOperator:
         members = list(feeds.members.values())
         for feed in members:
             self._member(feed.name, feed.key, feed.aggregate)
-        frontier = feeds.frontier_us(members) // US_PER_SECOND
         if not self._next_second:
             self._start(members)
         outputs: list[Output] = []
+        frontier = (feeds.newest_us - LATENESS_US) // US_PER_SECOND
+        if self._next_second + 1 <= frontier:
+            frontier = feeds.frontier_us(members) // US_PER_SECOND
         while self._next_second + 1 <= frontier:
             second = self._next_second
             traded = self._close(second, feeds)

@@ -15,7 +15,7 @@ from statistics import median_low
 import msgspec
 
 from processors.bars import Bar
-from processors.feeds import Accepted, Feed, Feeds, ScopeKey, completeness
+from processors.feeds import LATENESS_US, Accepted, Feed, Feeds, ScopeKey, completeness
 from processors.footprint.archive import Archive
 from processors.footprint.minute import Minute
 from processors.footprint.record import Recorder, Stamp, Window
@@ -84,6 +84,7 @@ class FootprintOperator:
         self._late: set[tuple[ScopeKey, int]] = set()
         self._pending: dict[tuple[int, int], set[tuple[ScopeKey, int]]] = {}
         self._due_us: dict[tuple[int, int], int] = {}
+        self._earliest_close = 0
         self._feeds: Feeds | None = None
 
     # --- trades in
@@ -137,6 +138,14 @@ class FootprintOperator:
         """Close the bars that are over; send provisional and corrected ones that are due."""
         self._feeds = feeds
         outputs: list[Output] = []
+        new_scope = len(feeds.scopes()) > len(self._next_close)
+        if new_scope or feeds.newest_us - LATENESS_US >= self._earliest_close:
+            outputs += self._close_due(feeds, cause)
+        outputs += self._provisional(feeds, cause)
+        return outputs
+
+    def _close_due(self, feeds: Feeds, cause: Cause) -> list[Output]:
+        outputs: list[Output] = []
         for key, members in feeds.scopes():
             frontier_us = feeds.frontier_us(members)
             start_us = self._next_close.get(key)
@@ -147,7 +156,7 @@ class FootprintOperator:
                 outputs += self._close(key, members, start_us, cause)
                 start_us = self._next_close[key] = start_us + self._base_us
         self._archive_minutes(feeds)
-        outputs += self._provisional(feeds, cause)
+        self._earliest_close = min(self._next_close.values(), default=0) + self._base_us
         return outputs
 
     def _floor(self, time_us: int) -> int:

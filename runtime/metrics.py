@@ -1,0 +1,250 @@
+"""The one registry of metrics: every name, label and bucket, and who may move it.
+
+Names are `perptape_<stage>_<what>_<unit>` in base units; labels have few values (venue, feed,
+topic, partition, table, reason). `process_*` and `python_info` come from the client library.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
+
+from runtime.bus.protocol import Outgoing
+from runtime.errors import ConfigurationError
+
+LATENCY_BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+)  # fmt: skip
+"""Seconds, 1 ms to 60 s."""
+
+
+class CollectorMetrics:
+    """What a collector counts; a feed is one product of one venue."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        feed = ("venue", "feed")
+        self.messages = Counter(
+            "perptape_collector_messages_total", "Frames received.", feed, registry=registry
+        )
+        self.trades = Counter(
+            "perptape_collector_trades_total", "Trades accepted.", feed, registry=registry
+        )
+        self.rejected = Counter(
+            "perptape_collector_rejected_total",
+            "Frames or items that could not be used.",
+            (*feed, "reason"),
+            registry=registry,
+        )
+        self.reconnects = Counter(
+            "perptape_collector_reconnects_total",
+            "Connections made again after one was lost.",
+            feed,
+            registry=registry,
+        )
+        self.connected = Gauge(
+            "perptape_collector_connected_connections",
+            "Connections that are up.",
+            feed,
+            registry=registry,
+        )
+        self.last_event = Gauge(
+            "perptape_collector_last_event_timestamp_seconds",
+            "Venue time of the newest trade.",
+            feed,
+            registry=registry,
+        )
+        self.venue_to_receive = Histogram(
+            "perptape_collector_venue_to_receive_seconds",
+            "From the venue's time of a trade to its receipt, clocks as they are.",
+            feed,
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.queue = Gauge(
+            "perptape_collector_queue_batches",
+            "Batches that wait for the bus.",
+            ("venue",),
+            registry=registry,
+        )
+
+
+class BusMetrics:
+    """What sending to the log counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter(
+            "perptape_bus_sent_records_total", "Records appended.", ("topic",), registry=registry
+        )
+        self.bytes = Counter(
+            "perptape_bus_sent_bytes_total",
+            "Keys and values appended.",
+            ("topic",),
+            registry=registry,
+        )
+        self.send = Histogram(
+            "perptape_bus_send_seconds",
+            "From a send to its durable answer.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+
+    def sent(self, records: Sequence[Outgoing], seconds: float) -> None:
+        """Count one answered send."""
+        totals: dict[str, tuple[int, int]] = {}
+        for record in records:
+            count, size = totals.get(record.topic, (0, 0))
+            size += len(record.key) + len(record.value or b"")
+            totals[record.topic] = (count + 1, size)
+        for topic, (count, size) in totals.items():
+            self.records.labels(topic).inc(count)
+            self.bytes.labels(topic).inc(size)
+        self.send.observe(seconds)
+
+
+class ProcessorMetrics:
+    """What a processor counts, per input partition."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        partition = ("partition",)
+        self.records = Counter(
+            "perptape_processor_records_total", "Records taken in.", partition, registry=registry
+        )
+        self.trades = Counter(
+            "perptape_processor_trades_total", "Trades taken in.", partition, registry=registry
+        )
+        self.late = Counter(
+            "perptape_processor_late_trades_total",
+            "Trades that came after their window was final.",
+            partition,
+            registry=registry,
+        )
+        self.duplicates = Counter(
+            "perptape_processor_duplicate_trades_total",
+            "Trades that had been counted before.",
+            partition,
+            registry=registry,
+        )
+        self.outputs = Counter(
+            "perptape_processor_outputs_total", "Records sent.", ("topic",), registry=registry
+        )
+        self.snapshot_seconds = Histogram(
+            "perptape_processor_snapshot_seconds",
+            "Time to write one snapshot durably.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.snapshot_bytes = Gauge(
+            "perptape_processor_snapshot_bytes",
+            "Size of the newest snapshot.",
+            partition,
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "perptape_processor_lag_records",
+            "Records between the end of the input and the position.",
+            partition,
+            registry=registry,
+        )
+        self.operator_seconds = Histogram(
+            "perptape_processor_operator_seconds",
+            "Time an operator took for one record.",
+            ("operator",),
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+
+
+class SinkMetrics:
+    """What a sink counts, per table."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        table = ("table",)
+        self.rows = Counter("perptape_sink_rows_total", "Rows inserted.", table, registry=registry)
+        self.insert_seconds = Histogram(
+            "perptape_sink_insert_seconds",
+            "Time of one insert, with its retries.",
+            table,
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.failures = Counter(
+            "perptape_sink_insert_failures_total",
+            "Inserts that failed, by the store's error code.",
+            ("code",),
+            registry=registry,
+        )
+        self.deadletters = Counter(
+            "perptape_sink_deadletters_total",
+            "Records that could not be stored.",
+            ("reason",),
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "perptape_sink_lag_records",
+            "Records between the end of a topic and the position in it.",
+            ("topic", "partition"),
+            registry=registry,
+        )
+
+
+class Metrics:
+    """All metrics of a process on one registry; a private one unless another is given."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.collector = CollectorMetrics(self.registry)
+        self.bus = BusMetrics(self.registry)
+        self.processor = ProcessorMetrics(self.registry)
+        self.sink = SinkMetrics(self.registry)
+        self._build = Info("perptape_build", "What is running.", registry=self.registry)
+
+    def describe_process(self, *, service: str, version: str) -> None:
+        """Publish what runs here, and CPU, memory and open files of the process.
+
+        Call once; a second call would register the same process twice.
+        """
+        self._build.info({"service": service, "version": version})
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsServer:
+    """A running metrics page; `port` is the one that was bound."""
+
+    port: int
+    _server: WSGIServer
+    _thread: Thread
+
+    def stop(self) -> None:
+        """Stop serving and give the port back."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def serve_metrics(metrics: Metrics, port: int, host: str = "127.0.0.1") -> MetricsServer:
+    """Serve `/metrics` on a thread of its own; port 0 lets the system choose.
+
+    Raises:
+        ConfigurationError: the address cannot be bound.
+    """
+    try:
+        server, thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        raise ConfigurationError(
+            f"metrics cannot be served on {host}:{port}: {error.strerror or error}; "
+            "choose another port"
+        ) from error
+    return MetricsServer(server.server_port, server, thread)

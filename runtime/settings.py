@@ -1,0 +1,106 @@
+"""Settings: defaults in code, `perptape.toml`, `PERPTAPE_*` in the environment, then options.
+
+An unknown key or an unusable value is a ConfigurationError of one line that names it.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from runtime.errors import ConfigurationError
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class AssetGrid(BaseModel):
+    """The common grids of an asset that has none built in; decimal text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tick: str = Field(pattern=r"^\d+(\.\d+)?$")
+    lot: str = Field(pattern=r"^\d+(\.\d+)?$")
+    row_size: str = Field(pattern=r"^\d+(\.\d+)?$")
+
+
+class Settings(BaseSettings):
+    """What a process of perptape can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PERPTAPE_",
+        env_nested_delimiter="__",
+        toml_file="perptape.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    assets: Words = Field(("BTC", "ETH", "SOL"), description="Assets to collect, by coin.")
+    quotes: Words = Field(
+        ("USDT", "USDC", "USD"),
+        description="Quotes in order of preference; one instrument per feed and asset.",
+    )
+    feeds: Words = Field(
+        (), description="Feeds to collect, e.g. binance.usdm; empty means every default feed."
+    )
+    store: Path = Field(Path("data/store"), description="Folder of the embedded ClickHouse store.")
+    log: Path = Field(Path("data/log"), description="Folder of the embedded log.")
+    clickhouse_url: str = Field(
+        "", description="http(s)://user:password@host:port of a ClickHouse server, if not embedded."
+    )
+    base_interval_seconds: int = Field(
+        60, ge=1, le=3600, description="Base interval of footprints."
+    )
+    grids: dict[str, AssetGrid] = Field({}, description="Grids of assets, over the built-in ones.")
+    http_port: int = Field(8123, ge=0, le=65535, description="Port of the read-only SQL server.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the metrics; 0 is off.")
+    linger_ms: int = Field(20, ge=0, le=1000, description="How long trades wait to share a batch.")
+    log_level: str = Field("warning", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("assets", "quotes", "feeds", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(word for word in value.split(",") if word) if isinstance(value, str) else value
+
+    @field_validator("base_interval_seconds")
+    @classmethod
+    def _divides_a_minute_grid(cls, value: int) -> int:
+        if 300 % value:
+            raise ValueError("must divide 300, so that five-minute bars are whole merges")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: options, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**options: object) -> Settings:
+    """Read the settings; options that are None were not given.
+
+    Raises:
+        ConfigurationError: names the setting, what it was and what it must be.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # checked by pydantic itself
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        shown = str(first.get("input"))[:60]
+        raise ConfigurationError(f"setting {name}: {first['msg']} (was {shown!r})") from error
+    except ValueError as error:
+        raise ConfigurationError(f"perptape.toml: {error}") from error
