@@ -1,6 +1,6 @@
 """Which instruments a feed lists, asked over REST, and which of them are collected."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import aiohttp
 
@@ -11,14 +11,16 @@ from schemas.instruments import Instrument
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 MAX_BODY_BYTES = 64 * 2**20
 
+OnAnswer = Callable[[str, bytes], None]
+
 _RATE = {418, 429}
 _REFUSED = {401, 403, 451}
 
 
 async def fetch_instruments(
-    feed: Feed, rest_url: str, session: aiohttp.ClientSession
+    feed: Feed, rest_url: str, session: aiohttp.ClientSession, on_answer: OnAnswer
 ) -> list[Instrument]:
-    """Ask a venue for a feed's instruments.
+    """Ask a venue for a feed's instruments; `on_answer` sees every body with its address.
 
     Raises:
         TransportError: not reached or an unclear answer; try again.
@@ -34,6 +36,13 @@ async def fetch_instruments(
             instruments: list[Instrument] = done.value
             return instruments
         body = await _call(feed, rest_url, request, session)
+        on_answer(recorded_url(feed.rest_url, request), body)
+
+
+def recorded_url(base_url: str, request: Request) -> str:
+    """Name a REST call in a recording: its address, and what was posted as the fragment."""
+    posted = f"#{request.body.decode()}" if request.body is not None else ""
+    return f"{base_url}{request.path}{posted}"
 
 
 async def _call(

@@ -13,9 +13,10 @@ from collectors.connection import ConnectGate, Connection, ConnectionStats, OnFr
 from collectors.outbox import Outbox
 from collectors.venue import Feed, Plan
 from runtime.backoff import Backoff
-from runtime.bus.protocol import Bus
+from runtime.bus.protocol import Sender
 from runtime.clock import Clock
 from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
+from runtime.recordings import RecordedFrame
 from schemas.instruments import Instrument
 
 FIRST_RETRY_SECONDS = 0.5
@@ -46,7 +47,7 @@ class Collector:
     """
 
     def __init__(
-        self, feeds: Sequence[Feed], settings: CollectorSettings, bus: Bus, clock: Clock
+        self, feeds: Sequence[Feed], settings: CollectorSettings, bus: Sender, clock: Clock
     ) -> None:
         self._feeds = feeds
         self._settings = settings
@@ -76,6 +77,11 @@ class Collector:
         for task in done - {stopped}:
             task.result()
         await self.outbox.flush()
+
+    def _recorded(self, url: str, body: bytes) -> None:
+        if self._settings.on_frame is not None:
+            now_us = self._clock.now_us()
+            self._settings.on_frame(RecordedFrame(now_us, "rest", "http", url, body))
 
     async def _run_feed(self, feed: Feed, http: aiohttp.ClientSession) -> None:
         rest_url, ws_url = self._settings.addresses.get(feed.name, (feed.rest_url, feed.ws_url))
@@ -113,7 +119,7 @@ class Collector:
         backoff = self._backoff()
         while True:
             try:
-                listed = await fetch_instruments(feed, rest_url, http)
+                listed = await fetch_instruments(feed, rest_url, http, self._recorded)
                 chosen = choose_instruments(listed, self._settings.assets, self._settings.quotes)
                 if chosen:
                     self.problems.pop(feed.name, None)

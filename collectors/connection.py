@@ -19,6 +19,7 @@ from collectors.venue import Feed, Plan
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.errors import ConfigurationError, RefusedError, TransportError
+from runtime.recordings import FrameKind, RecordedFrame
 from schemas.ops import QualityEvent, QualityKind
 
 OPEN_TIMEOUT_SECONDS = 10
@@ -43,8 +44,8 @@ _REFUSALS = {
 
 _log = structlog.get_logger(__name__)
 
-OnFrame = Callable[[int, str, str, bytes], None]
-"""Called with `(receive_time_us, connection, url, frame)` for every frame, e.g. by a recorder."""
+OnFrame = Callable[[RecordedFrame], None]
+"""Sees everything that happens on a connection, e.g. a recorder."""
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Connection:
         self._plan = plan
         self._name = f"{feed.name}/{number}"
         self._url = ws_url + plan.path
+        self._recorded_url = feed.ws_url + plan.path
         self._outbox = outbox
         self._clock = clock
         self._backoff = backoff
@@ -142,6 +144,7 @@ class Connection:
                 linger_us=self._linger_us,
             )
             self._session = session
+            self._record("connect", opened_us)
             self.stats.connects += 1
             self._note("connected", self._url, QualityKind.CONNECTED)
             keeper = asyncio.create_task(self._keep(socket, session))
@@ -194,7 +197,7 @@ class Connection:
             receive_us = now_us()
             stats.frames += 1
             if on_frame is not None:
-                on_frame(receive_us, self._name, self._url, frame)
+                on_frame(RecordedFrame(receive_us, self._name, "recv", self._recorded_url, frame))
             out = session.on_frame(frame, receive_us)
             self._take(out)
             if out.leaving is not None:
@@ -253,8 +256,13 @@ class Connection:
             )
         )
 
+    def _record(self, kind: FrameKind, now_us: int) -> None:
+        if self._on_frame is not None:
+            self._on_frame(RecordedFrame(now_us, self._name, kind, self._recorded_url, b""))
+
     def _close_session(self) -> None:
         if self._session is not None:
+            self._record("close", self._clock.now_us())
             self._take(self._session.on_close(self._clock.now_us()))
             self._known_us = self._session.newest_by_symbol_us
 

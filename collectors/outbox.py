@@ -10,7 +10,7 @@ import structlog
 
 from collectors.session import Drop
 from runtime.backoff import Backoff
-from runtime.bus.protocol import Bus, Outgoing
+from runtime.bus.protocol import Outgoing, Sender
 from runtime.errors import BusError
 from schemas.instruments import Instrument
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter, QualityEvent
@@ -34,7 +34,7 @@ class Outbox:
     again until the log has them.
     """
 
-    bus: Bus
+    bus: Sender
     backoff: Backoff
     max_records: int = MAX_RECORDS
     dropped: int = 0

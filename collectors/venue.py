@@ -118,9 +118,9 @@ class Feed(Protocol):
     """One product of one venue.
 
     `name` is unique (`binance.usdm`); `default` feeds are collected unless settings say otherwise
-    (the others are variants of the same product that must not run beside it). `skew_us` is how far behind our clock the venue's trades may
-    normally run: the watermark stays that far back. `replays_history` says that the first frame of
-    a trade stream may repeat old trades.
+    (the others are variants of the same product that must not run beside it). `skew_us` is how far
+    behind our clock the venue's trades may normally run: the watermark stays that far back.
+    `replays_history` says that the first frame of a trade stream may repeat old trades.
     """
 
     name: str
@@ -163,5 +163,5 @@ class Feed(Protocol):
         ...
 
     def owns(self, url: str) -> bool:
-        """Say whether a recorded web-socket or REST address is one of this feed's, past or present."""
+        """Say whether a recorded address (socket or REST) is one of this feed's, past or present."""
         ...

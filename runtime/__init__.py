@@ -1,1 +1,1 @@
-"""How a process of perptape lives: settings, log, metrics, clock, back-off, errors, bus, command line."""
+"""How a process lives: settings, log, metrics, clock, back-off, errors, bus, command line."""

@@ -60,7 +60,7 @@ class BusError(PerptapeError):
 
 
 class StoreError(PerptapeError):
-    """The store could not be reached or did not answer clearly; the same block may be sent again."""
+    """The store was not reached or did not answer clearly; the same block may be sent again."""
 
 
 class StoreRejected(StoreError):

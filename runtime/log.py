@@ -5,6 +5,7 @@ the event is about (`venue`, `symbol`, `topic`, `partition`, `offset`, `error`).
 through the standard library come out in the same form.
 """
 
+import json as json_library
 import logging
 import re
 import sys
@@ -19,12 +20,12 @@ from runtime.errors import ConfigurationError
 
 HIDDEN = "[hidden]"
 _SECRET_NAME = re.compile(
-    r"(?:^|[_\-.])(?:passwords?|passwd|secrets?|tokens?|api_?keys?|private_?keys?|access_?keys?"
+    r"(?:^|[_\-.])(?:passwords?|passwd|secrets?|tokens?|api[_\-]?keys?|private[_\-]?keys?|access[_\-]?keys?"
     r"|authorization|credentials?)(?:$|[_\-.])",
     re.IGNORECASE,
 )
 _SECRET_IN_TEXT = re.compile(
-    r"(?P<name>(?:\b|_)(?:passwords?|passwd|secret|token|api_?key|signature|authorization)"
+    r"(?P<name>(?:\b|_)(?:passwords?|passwd|secret|token|api[_\-]?key|signature|authorization)"
     r"[\"']?\s*[=:]\s*[\"']?)(?P<scheme>(?:bearer|basic)\s+)?[^\s\"'&,;}\]]+",
     re.IGNORECASE,
 )
@@ -111,7 +112,11 @@ def _renderers(as_json: bool) -> list[Processor]:
 
 
 def _to_json(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    """Write a line; what orjson has no form for (integers above 64 bits) goes the slow way."""
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        return json_library.dumps(event, default=repr)
 
 
 def hide_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -77,13 +77,8 @@ class Consumer(Protocol):
         ...
 
 
-class Bus(Protocol):
-    """A log of the topics in the registry."""
-
-    @property
-    def epoch(self) -> int:
-        """A number that is larger for a log created later; it leads every revision."""
-        ...
+class Sender(Protocol):
+    """Somewhere that records can be appended."""
 
     async def send(self, records: Sequence[Outgoing]) -> list[int]:
         """Append records in order, durably, and return their offsets; all or none are appended.
@@ -91,6 +86,15 @@ class Bus(Protocol):
         Raises:
             BusError: nothing was appended. An unknown topic is a ConfigurationError.
         """
+        ...
+
+
+class Bus(Sender, Protocol):
+    """A log of the topics in the registry."""
+
+    @property
+    def epoch(self) -> int:
+        """A number that is larger for a log created later; it leads every revision."""
         ...
 
     async def consumer(

@@ -1,9 +1,9 @@
 """The store's tables and views as numbered SQL files, forward only.
 
-A file is applied once, whole, in the order of the names; a released file never changes, a change of
-the tables is a new file. Inside a file a statement starts at a line `-- step: what it does` and runs
-to the next such line; every statement may be repeated (`IF NOT EXISTS`, `OR REPLACE`), so that a
-file whose application broke off is simply applied again.
+A file is applied once, whole, in the order of the names; a released file never changes, a change
+of the tables is a new file. Inside a file a statement starts at a line `-- step: what it does` and
+runs to the next such line. Every statement may be repeated (`IF NOT EXISTS`, `OR REPLACE`), so that
+a file whose application broke off is simply applied again.
 """
 
 import hashlib

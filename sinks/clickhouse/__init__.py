@@ -1,0 +1,1 @@
+"""The ClickHouse sink: records to tables, the same code for the embedded engine and a server."""

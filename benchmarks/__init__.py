@@ -1,0 +1,1 @@
+"""What the figures come from: each module prints its table and returns it from `run`."""

@@ -1,0 +1,93 @@
+"""`perptape doctor`: how the machine, the log and the store stand, in one screen."""
+
+import asyncio
+import importlib.metadata
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from runtime.cli.embedded import open_log
+from runtime.cli.stages import stage
+from runtime.errors import PerptapeError
+from runtime.settings import Settings
+from schemas.topics import FOOTPRINTS, TOPICS, TRADES
+
+LOW_DISK_BYTES = 2 * 2**30
+SHOWN = ("aiokafka", "chdb", "clickhouse-connect", "faust-streaming", "msgspec", "websockets")
+READERS = {"processors": [TRADES.name], "sink.clickhouse": [TRADES.name, FOOTPRINTS.name]}
+
+Finding = tuple[str, bool, str]
+"""What was looked at, whether it is well, and what there is to say."""
+
+
+async def run_doctor(settings: Settings, console: Console) -> bool:
+    """Print the state of everything; return whether all is well."""
+    findings = [_python(), _disk(settings.store), *await _log(settings), *await _store(settings)]
+    table = Table(show_header=False, box=None)
+    for name, well, detail in findings:
+        table.add_row("[green]ok[/]" if well else "[red]!![/]", name, detail)
+    console.print(table)
+    return all(well for _, well, _ in findings)
+
+
+def _python() -> Finding:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in SHOWN)
+    return "python", True, f"{sys.version.split()[0]}; {versions}"
+
+
+def _disk(path: Path) -> Finding:
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    return "disk", free > LOW_DISK_BYTES, f"{free / 2**30:.1f} GiB free at {existing}"
+
+
+async def _log(settings: Settings) -> list[Finding]:
+    if not settings.log.is_dir():
+        return [("log", True, f"{settings.log}: nothing yet; `perptape up` makes it")]
+    findings: list[Finding] = []
+    try:
+        async with open_log(settings) as bus:
+            counts = [
+                f"{topic.removeprefix('md.').rpartition('.')[0]} "
+                f"{sum(await bus.end_offsets(topic)):,}"
+                for topic in TOPICS
+            ]
+            findings.append(("log", True, f"{settings.log}: {', '.join(counts)}"))
+            for group, topics in READERS.items():
+                consumer = await bus.consumer(topics, group=group)
+                lag = 0
+                for topic in topics:
+                    for partition, end in enumerate(await bus.end_offsets(topic)):
+                        lag += end - (await consumer.committed(topic, partition) or 0)
+                await consumer.close()
+                findings.append((f"reader {group}", True, f"{lag:,} records not yet acknowledged"))
+    except PerptapeError as error:
+        findings.append(("log", False, str(error)))
+    return findings
+
+
+STORE_SQL = """
+SELECT (SELECT count() FROM trades_log), (SELECT count() FROM footprints_log),
+       (SELECT max(event_time) FROM trades_log)
+"""
+
+
+async def _store(settings: Settings) -> list[Finding]:
+    if not settings.store.is_dir():
+        return [("store", True, f"{settings.store}: nothing yet; `perptape up` makes it")]
+    try:
+        return [await asyncio.to_thread(_ask_store, settings.store)]
+    except PerptapeError as error:
+        return [("store", False, str(error))]
+
+
+def _ask_store(store: Path) -> Finding:
+    reader = stage("sinks.clickhouse.access").open_reader(store)
+    try:
+        trades, bars, newest = reader.query(STORE_SQL).rows[0]
+    finally:
+        reader.close()
+    return "store", True, f"{store}: {trades:,} trades, {bars:,} bar records, newest {newest}"

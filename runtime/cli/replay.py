@@ -1,0 +1,91 @@
+"""`perptape replay`: recordings through parsers, engine and sink, as fast as they go."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from runtime.backoff import Backoff
+from runtime.cli.embedded import engine_params, open_log, open_sink
+from runtime.cli.stages import stage
+from runtime.errors import ConfigurationError, PayloadError
+from runtime.settings import Settings
+from schemas.market import Kind
+
+
+async def run_replay(
+    settings: Settings,
+    console: Console,
+    files: list[Path],
+    *,
+    format: str | None,
+    venue: str | None,
+    kinds: list[Kind],
+) -> None:
+    """Play recordings into a log of their own and store what comes out.
+
+    Raises:
+        PayloadError: a recording is broken; what was before the break is stored.
+    """
+    replay_module = stage("collectors.replay")
+    sources = [
+        replay_module.Source(path, format, venue, kind)
+        for path, kind in zip(files, _one_each(kinds, len(files)), strict=True)
+    ]
+    with console.status("reading what the recordings hold"):
+        replay = replay_module.Replay(sources)
+    broken: PayloadError | None = None
+    async with open_log(settings) as bus, open_sink(settings, bus) as sink:
+        outbox = stage("collectors.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
+        with _bar(console) as progress:
+            task = progress.add_task("frames", total=replay.frames)
+            try:
+                await replay.run(outbox, lambda done, _: progress.update(task, completed=done))
+            except PayloadError as error:
+                await outbox.flush()
+                broken = error
+        host = stage("processors.host").EmbeddedHost(bus, engine_params(settings))
+        await host.drain()
+        await host.close()
+        await sink.drain()
+    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(replay.rejected.items()))
+    console.print(
+        f"{replay.frames:,} frames, {replay.trades:,} trades of "
+        f"{len(replay.instruments)} instruments stored in {settings.store}"
+        + (f"; dead letters: {rejected}" if rejected else "")
+    )
+    if broken is not None:
+        raise broken
+
+
+def _one_each(kinds: list[Kind], files: int) -> list[Kind | None]:
+    if len(kinds) <= 1:
+        return [kinds[0] if kinds else None] * files
+    if len(kinds) != files:
+        raise ConfigurationError(f"--kind was given {len(kinds)} times for {files} files")
+    return list(kinds)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+@contextmanager
+def log_for_replay(log: Path | None) -> Iterator[Path]:
+    """Return the given log folder, or one that is thrown away afterwards.
+
+    Recordings lie in the past: in the log of a live run their trades would be too late.
+    """
+    if log is not None:
+        yield log
+        return
+    scratch = Path(tempfile.mkdtemp(prefix="perptape-replay-"))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

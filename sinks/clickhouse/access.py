@@ -1,0 +1,105 @@
+"""Reading a store, whoever has it: through the process that serves it, or by opening the folder."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runtime.errors import ConfigurationError, StoreError
+from sinks.clickhouse.client import (
+    DATABASE,
+    QueryError,
+    Store,
+    Table,
+    connect_embedded,
+    open_store,
+)
+from sinks.clickhouse.guard import check_readable
+from sinks.clickhouse.handles import ReadLimits
+from sinks.clickhouse.server import ADDRESS_FILE
+
+_HOW_TO_MAKE_ONE = "`make demo` makes one, `perptape up` makes one of live data"
+
+
+class _Address(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    pid: int
+
+
+class Reader:
+    """Answers queries; unqualified names are those of the public views.
+
+    Args:
+        store: the connection to use.
+        guarded: the other side checks what is asked; otherwise it is checked here.
+    """
+
+    def __init__(self, store: Store, *, guarded: bool) -> None:
+        self._store = store
+        self._guarded = guarded
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Table:
+        """Answer one query; `{name:Type}` in it stands for a parameter.
+
+        Raises:
+            QueryError: it is not a query that reads the store, or the engine refuses it.
+            StoreError: the store went away.
+        """
+        if not self._guarded:
+            check_readable(sql)
+        return self._store.query(sql.rstrip().rstrip(";"), parameters)
+
+    def close(self) -> None:
+        """Give the store back."""
+        self._store.close()
+
+
+def open_reader(store: Path) -> Reader:
+    """Open a store for reading: over HTTP where a living process serves it, else its folder.
+
+    Raises:
+        ConfigurationError: there is no store, or a process has it and does not serve it.
+    """
+    path = store.resolve()
+    if not (path / "metadata").is_dir():
+        raise ConfigurationError(f"there is no store in {store}; {_HOW_TO_MAKE_ONE}")
+    address = _address(path)
+    if address is not None:
+        try:
+            served = open_store(f"http://{address.host}:{address.port}")
+        except StoreError:
+            pass  # the process ended without removing its address, and its number may be another's
+        else:
+            served.use(DATABASE)
+            return Reader(served, guarded=True)
+    return _open_folder(path)
+
+
+def _open_folder(path: Path) -> Reader:
+    store = Store(connect_embedded(path), path)
+    try:
+        if not store.query(f"SELECT 1 FROM system.databases WHERE name = '{DATABASE}'").rows:  # noqa: S608
+            raise ConfigurationError(f"the store in {path} holds no data; {_HOW_TO_MAKE_ONE}")
+        store.use(DATABASE)
+        for statement in ReadLimits().statements():
+            store.command(statement)
+    except (ConfigurationError, QueryError, StoreError):
+        store.close()
+        raise
+    return Reader(store, guarded=False)
+
+
+def _address(path: Path) -> _Address | None:
+    """Return where a living process says that it serves this folder."""
+    try:
+        text = (path / ADDRESS_FILE).read_bytes()
+        address = msgspec.convert(json.loads(text), _Address)
+        os.kill(address.pid, 0)
+    except (FileNotFoundError, ProcessLookupError, ValueError, msgspec.ValidationError):
+        return None
+    except PermissionError:  # it lives, under another user
+        return address
+    return address

@@ -1,0 +1,140 @@
+"""CVD steps to columns of `cvd_log` (a row a series) and `cvd_adjustments_log`."""
+
+from typing import Any
+
+import msgspec
+
+from schemas.cvd import WINDOWS, Cumulative, CvdSeries, CvdStep
+from sinks.clickhouse.native import scaled
+from sinks.clickhouse.rows import (
+    GRID,
+    INPUTS,
+    LINEAGE,
+    SCOPES,
+    STATUSES,
+    TEXT,
+    TIME,
+    Piece,
+    Source,
+    TupleTable,
+    day_of,
+    inputs_of,
+    month_of,
+)
+
+MEASURES = ("step", "day", "anchored", "15m", "30m", "1h", "4h", "24h")
+"""The suffixes of the measures' columns: step, day, anchored, then the rolling windows."""
+
+_STEPS = TupleTable(
+    "cvd_log",
+    (
+        ("asset", TEXT),
+        ("step_start", TIME),
+        ("revision", "UInt64"),
+        ("is_final", "Bool"),
+        ("lot", GRID),
+        ("anchor_time", TIME),
+        ("method", TEXT),
+        ("params", TEXT),
+        ("log_time", TIME),
+        *INPUTS,
+        *LINEAGE,
+        ("scope", "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"),
+        ("venue", TEXT),
+        ("symbol", TEXT),
+        ("composition", TEXT),
+        ("status", "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"),
+        *(
+            (f"{field}_{measure}", "Nullable(Int64)")
+            for measure in MEASURES
+            for field in Cumulative.__struct_fields__
+        ),
+    ),
+)
+_ADJUSTMENTS = TupleTable(
+    "cvd_adjustments_log",
+    (
+        ("asset", TEXT),
+        ("step_start", TIME),
+        ("revision", "UInt64"),
+        ("lot", GRID),
+        ("log_time", TIME),
+        *LINEAGE,
+        ("venue", TEXT),
+        ("symbol", TEXT),
+        ("bar_start", TIME),
+        ("delta_lots", "Int64"),
+        ("delta_usd_cents", "Int64"),
+        ("volume_lots", "Int64"),
+        ("volume_usd_cents", "Int64"),
+        ("trades", "Int64"),
+    ),
+)
+_UNKNOWN = (None,) * len(Cumulative.__struct_fields__)
+_decoder = msgspec.json.Decoder(CvdStep)
+
+
+def cvd_pieces(value: bytes, source: Source) -> list[Piece]:
+    """Turn one step into a row per series and a row per adjustment.
+
+    Raises:
+        msgspec.MsgspecError, ValueError: the record cannot be used.
+    """
+    step = _decoder.decode(value)
+    pieces = []
+    if step.series:
+        head = _head(step, source)
+        rows = [(*head, *_series(series)) for series in step.series]
+        pieces.append(Piece(_STEPS, day_of(step.step_start_us), source, rows))
+    return pieces + _adjustments(step, source)
+
+
+def _head(step: CvdStep, source: Source) -> tuple[Any, ...]:
+    return (
+        step.asset,
+        step.step_start_us,
+        step.revision,
+        step.is_final,
+        scaled(step.lot),
+        step.anchor_us,
+        step.method,
+        step.params,
+        step.log_time_us,
+        *inputs_of(step.inputs),
+        source.partition,
+        source.offset,
+    )
+
+
+def _series(series: CvdSeries) -> tuple[Any, ...]:
+    if len(series.rolling) != len(WINDOWS):
+        raise ValueError(f"expected {len(WINDOWS)} rolling windows, was {len(series.rolling)}")
+    measures = (series.step, series.day, series.anchored, *series.rolling)
+    values: list[int | None] = []
+    for measure in measures:
+        values.extend(_UNKNOWN if measure is None else msgspec.structs.astuple(measure))
+    return (
+        SCOPES[series.scope],
+        series.venue,
+        series.symbol,
+        series.composition,
+        STATUSES[series.status],
+        *values,
+    )
+
+
+def _adjustments(step: CvdStep, source: Source) -> list[Piece]:
+    head = (
+        step.asset,
+        step.step_start_us,
+        step.revision,
+        scaled(step.lot),
+        step.log_time_us,
+        source.partition,
+        source.offset,
+    )
+    by_month: dict[int, list[tuple[Any, ...]]] = {}
+    for adjust in step.adjustments:
+        row = (*head, *msgspec.structs.astuple(adjust))
+        by_month.setdefault(month_of(adjust.bar_start_us), []).append(row)
+    return [Piece(_ADJUSTMENTS, month, source, rows) for month, rows in by_month.items()]

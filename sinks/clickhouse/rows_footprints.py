@@ -1,0 +1,176 @@
+"""Footprint bars to columns of `footprints_log`: one row a bar, its price rows as arrays."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from schemas.footprints import FootprintBar, Row, Stack, ValueArea
+from sinks.clickhouse.native import scaled
+from sinks.clickhouse.rows import (
+    GRID,
+    INPUTS,
+    LINEAGE,
+    SCOPES,
+    STATUSES,
+    TEXT,
+    TIME,
+    Piece,
+    Source,
+    TupleTable,
+    inputs_of,
+    month_of,
+)
+
+_STATUS = "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"
+_SCOPE = "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"
+
+_IDENTITY = (
+    ("asset", TEXT),
+    ("scope", _SCOPE),
+    ("venue", TEXT),
+    ("symbol", TEXT),
+    ("interval_seconds", "UInt32"),
+    ("row_size", TEXT),
+    ("bar_start", TIME),
+    ("bar_end", TIME),
+    ("revision", "UInt64"),
+    ("log_time", TIME),
+    ("tick", GRID),
+    ("lot", GRID),
+)
+_COMPLETENESS = (
+    ("status", _STATUS),
+    ("venues_expected", "Array(String)"),
+    ("venues_complete", "Array(String)"),
+    ("venues_partial", "Array(String)"),
+    ("coverage_ms", "Map(String, Int64)"),
+    ("feed_states", "Map(String, String)"),
+)
+_PLAIN = (
+    ("version", "UInt32"),
+    ("is_final", "Bool"),
+    ("reason", TEXT),
+    ("method", TEXT),
+    ("params", TEXT),
+    ("row_ticks", "Int64"),
+    ("open_ticks", "Nullable(Int64)"),
+    ("high_ticks", "Nullable(Int64)"),
+    ("low_ticks", "Nullable(Int64)"),
+    ("close_ticks", "Nullable(Int64)"),
+    ("ref_close_ticks", "Nullable(Int64)"),
+    ("vwap", "Nullable(Float64)"),
+    ("buy_lots", "Int64"),
+    ("sell_lots", "Int64"),
+    ("unknown_lots", "Int64"),
+    ("excluded_lots", "Map(String, Int64)"),
+    ("delta_lots", "Int64"),
+    ("delta_min_lots", "Nullable(Int64)"),
+    ("delta_max_lots", "Nullable(Int64)"),
+    ("delta_since_high_lots", "Nullable(Int64)"),
+    ("delta_since_low_lots", "Nullable(Int64)"),
+    ("trades_buy", "Int64"),
+    ("trades_sell", "Int64"),
+    ("trades_unknown", "Int64"),
+    ("buy_usd_cents", "Int64"),
+    ("sell_usd_cents", "Int64"),
+    ("poc_ticks", "Nullable(Int64)"),
+    ("imbalances_valid", "Bool"),
+    ("unfinished_high", "Nullable(Bool)"),
+    ("unfinished_low", "Nullable(Bool)"),
+    ("exhaustion_high", "Nullable(Bool)"),
+    ("exhaustion_low", "Nullable(Bool)"),
+    ("ratio_high", "Nullable(Float64)"),
+    ("ratio_low", "Nullable(Float64)"),
+    ("null_reasons", "Map(String, String)"),
+)
+"""Columns that are fields of the record by name and value."""
+
+_ROWS = tuple(
+    (f"rows_{field.removeprefix('row_')}", "Array(Int64)") for field in Row.__struct_fields__
+)
+_AREAS = (
+    ("value_area_method", "Array(String)"),
+    ("value_area_val_ticks", "Array(Int64)"),
+    ("value_area_vah_ticks", "Array(Int64)"),
+    ("value_area_share", "Array(Float64)"),
+)
+_STACKS = tuple(
+    (f"{name}_{field}", "Array(Nullable(Float64))" if "ratio" in field else "Array(Int64)")
+    for name in ("stacks", "stacks_h")
+    for field in Stack.__struct_fields__
+)
+
+_TABLE = TupleTable(
+    "footprints_log",
+    (*_IDENTITY, *_COMPLETENESS, *_PLAIN, *_ROWS, *_AREAS, *_STACKS, *INPUTS, *LINEAGE),
+)
+_plain = attrgetter(*(name for name, _ in _PLAIN))
+_decoder = msgspec.json.Decoder(FootprintBar)
+
+
+def footprint_pieces(value: bytes, source: Source) -> list[Piece]:
+    """Turn one bar into its row.
+
+    Raises:
+        msgspec.MsgspecError, ValueError: the record cannot be used.
+    """
+    bar = _decoder.decode(value)
+    row = (
+        *_identity(bar),
+        *_completeness(bar),
+        *_plain(bar),
+        *_transposed(bar.rows, len(_ROWS)),
+        *_areas(bar.value_areas),
+        *_transposed(bar.stacks, len(_STACKS) // 2),
+        *_transposed(bar.stacks_h, len(_STACKS) // 2),
+        *inputs_of(bar.inputs),
+        source.partition,
+        source.offset,
+    )
+    return [Piece(_TABLE, month_of(bar.bar_start_us), source, (row,))]
+
+
+def _identity(bar: FootprintBar) -> tuple[Any, ...]:
+    return (
+        bar.asset,
+        SCOPES[bar.scope],
+        bar.venue,
+        bar.symbol,
+        bar.interval_seconds,
+        bar.row_size,
+        bar.bar_start_us,
+        bar.bar_end_us,
+        bar.revision,
+        bar.log_time_us,
+        scaled(bar.tick),
+        scaled(bar.lot),
+    )
+
+
+def _completeness(bar: FootprintBar) -> tuple[Any, ...]:
+    about = bar.completeness
+    return (
+        STATUSES[about.status],
+        about.venues_expected,
+        about.venues_complete,
+        about.venues_partial,
+        about.coverage_ms,
+        {member: state.value for member, state in about.feed_states.items()},
+    )
+
+
+def _areas(areas: dict[str, ValueArea]) -> tuple[Any, ...]:
+    return (
+        list(areas),
+        [area.val_ticks for area in areas.values()],
+        [area.vah_ticks for area in areas.values()],
+        [area.share for area in areas.values()],
+    )
+
+
+def _transposed(items: Sequence[msgspec.Struct], width: int) -> Sequence[Sequence[Any]]:
+    if not items:
+        return ((),) * width
+    return list(zip(*map(msgspec.structs.astuple, items), strict=True))

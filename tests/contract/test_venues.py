@@ -1,0 +1,410 @@
+"""The contract of `collectors.venue.Feed`, over every venue module there is."""
+
+import json
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.venue import Feed, Ignored, Message, Parser, Refused, Rejected, Stream, Trades
+from runtime.errors import PayloadError
+from schemas.instruments import Instrument, make_instrument
+from schemas.market import CLASS_MASK, EXCLUDED_CLASSES, OFF_GRID, FeedState, OrderClass
+from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
+from tests.contract import venue_cases
+from tests.contract.venue_cases import FEEDS, Case, cases, compact, parser_of, plain, streams_of
+
+REASONS = {
+    "malformed_json", "unexpected_shape", "unknown_symbol", "wrong_channel", "invalid_price",
+    "invalid_quantity", "invalid_time", "invalid_side", "oversized",
+}  # fmt: skip
+HOSTILE = [
+    b"", b" ", b"\x00", b"\xff\xfe", b"null", b"true", b"0", b'""', b"[]", b"{}", b"[[]]", b"pong2",
+    b"[" * 100_000, b'{"a":' * 100_000, b'{"data":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    b'{"x":' + b"9" * 100_000 + b"}", b'{"x":' + b"9" * 400 + b"}", b'{"x":1e999}',
+    b'{"x":-Infinity}', b'{"x":NaN}', b'{"\xed\xa0\x80":1}', b'{"x":"\\ud800"}',
+    b'{"x":"' + b"y" * 1_000_000 + b'"}',
+]  # fmt: skip
+"""Frames that no feed may raise for; none of them has trades."""
+
+every_feed = pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS.keys())
+every_case = pytest.mark.parametrize(
+    ("feed", "case"),
+    [
+        pytest.param(feed, case, id=f"{feed.name}: {case.name}")
+        for feed in FEEDS.values()
+        for case in cases(feed)
+    ],
+)
+
+
+def many_streams(feed: Feed, count: int) -> list[Stream]:
+    instruments = [
+        make_instrument(
+            venue=feed.venue,
+            kind=feed.kind,
+            venue_symbol=f"C{number}-USDT",
+            asset=f"C{number}",
+            quote="USDT",
+            venue_tick="0.1",
+            venue_lot="1",
+        )
+        for number in range(count)
+    ]
+    return [stream for one in instruments for stream in feed.streams(one)]
+
+
+def check_row(row: TradeRow) -> None:
+    time_us, ticks, lots, side, trade_id, flags = row
+    assert [type(number) for number in (time_us, ticks, lots, side, flags)] == [int] * 5
+    assert 1_230_768_000_000_000 <= time_us < 4_102_444_800_000_000
+    assert 0 < ticks < 2**63
+    assert 0 < lots < 2**63
+    assert side in (1, -1)
+    assert isinstance(trade_id, int | str)
+    order_class = OrderClass(flags & CLASS_MASK)
+    assert flags in (order_class, order_class | OFF_GRID)
+    assert flags < OFF_GRID or order_class in EXCLUDED_CLASSES
+
+
+def check_messages(messages: list[Message]) -> None:
+    """Hold every message to what the contract says of it, whatever the frame was."""
+    assert messages
+    for message in messages:
+        msgspec.json.encode(message)
+        match message:
+            case Trades(_, rows):
+                assert rows
+                for row in rows:
+                    check_row(row)
+            case Rejected(reason, detail):
+                assert reason in REASONS
+                assert len(detail) < 1_000
+            case Ignored(what):
+                assert what.isidentifier() or what.replace("-", "_").isidentifier()
+
+
+def read(parser: Parser, frame: bytes) -> list[Message]:
+    messages = list(parser.parse(frame))
+    check_messages(messages)
+    return messages
+
+
+def test_every_venue_module_has_feeds_and_every_feed_a_name_of_its_own() -> None:
+    assert len(venue_cases.modules()) >= 4
+    names = [feed.name for feed in venue_cases.all_feeds()]
+    assert len(set(names)) == len(names)
+
+
+def test_no_product_of_a_venue_is_collected_twice_by_default() -> None:
+    products = Counter((feed.venue, feed.kind) for feed in FEEDS.values() if feed.default)
+    assert set(products.values()) == {1}
+
+
+def test_every_fixture_is_of_a_feed() -> None:
+    assert {path.stem for path in venue_cases.FIXTURES.glob("*.jsonl")} == set(FEEDS)
+
+
+@every_feed
+def test_settings_of_a_feed_are_usable(feed: Feed) -> None:
+    assert feed.name.startswith(f"{feed.venue}.")
+    assert feed.ws_url.startswith("wss://")
+    assert feed.rest_url.startswith("https://")
+    assert not feed.ws_url.endswith("/")
+    assert not feed.rest_url.endswith("/")
+    assert feed.limits.streams_per_connection >= feed.limits.names_per_request >= 1
+    assert feed.limits.control_interval_seconds > 0
+    assert feed.limits.connect_interval_seconds > 0
+    assert 0 < feed.ping_seconds < 30
+    assert feed.skew_us >= 500_000
+
+
+@every_feed
+def test_instruments_are_those_of_the_fixture_on_both_grids(feed: Feed) -> None:
+    found = venue_cases.instruments_of(feed)
+    shown = [
+        {name: getattr(one, name) for name in venue_cases.lines(feed)[0]["instruments"][0]}
+        for one in found
+    ]
+    assert shown == venue_cases.lines(feed)[0]["instruments"]
+    assert {(one.venue, one.kind, one.status) for one in found} == {
+        (feed.venue, feed.kind, "trading")
+    }
+
+
+@every_feed
+def test_a_listing_that_comes_twice_is_one_instrument(feed: Feed) -> None:
+    answer = venue_cases.lines(feed)[0]["calls"][-1]["answer"]
+    once = venue_cases.drive(feed, lambda _: compact(answer))
+    twice = venue_cases.drive(feed, lambda _: compact(doubled(answer)))
+    assert once
+    assert twice == once
+
+
+def doubled(value: Any) -> Any:
+    """Return the document with every list in it said twice."""
+    if isinstance(value, dict):
+        return {key: doubled(one) for key, one in value.items()}
+    return [doubled(one) for one in value * 2] if isinstance(value, list) else value
+
+
+@every_feed
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"null", b"{", b"<html>", b"\xff", b"[" * 50_000, b"{}",
+        b'{"code":"50011","msg":"Too Many Requests","data":[]}',
+        b'{"retCode":10006,"retMsg":"Too many visits","result":{"list":[]}}',
+        b'{"code":-1003,"msg":"banned"}', b'{"code":"0","data":[{"x":1}]}',
+        b'{"retCode":0,"result":{"list":[{"x":1}]}}', b'{"symbols":[{"x":1}]}',
+        b'{"universe":[{"x":1}]}', b'{"code":"0","data":7}', b'{"retCode":0,"result":[]}',
+    ],
+)  # fmt: skip
+def test_an_answer_that_cannot_be_read_is_a_payload_error(feed: Feed, body: bytes) -> None:
+    with pytest.raises(PayloadError):
+        venue_cases.drive(feed, lambda _: body)
+
+
+@every_feed
+def test_every_stream_has_one_name_and_its_instrument(feed: Feed) -> None:
+    instruments = venue_cases.instruments_of(feed)
+    streams = streams_of(feed)
+    assert len({stream.name for stream in streams}) == len(streams)
+    assert {stream.instrument.symbol for stream in streams} == {one.symbol for one in instruments}
+
+
+@every_feed
+@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 650])
+def test_a_plan_carries_every_stream_once_within_the_limits(feed: Feed, count: int) -> None:
+    streams = many_streams(feed, count)
+    plans = feed.plan(streams)
+    assert [stream for plan in plans for stream in plan.streams] == streams
+    assert all(0 < len(plan.streams) <= feed.limits.streams_per_connection for plan in plans)
+    assert all(plan.path.startswith("/") for plan in plans)
+
+
+@every_feed
+def test_subscriptions_name_every_stream_once_and_never_too_many_at_once(feed: Feed) -> None:
+    streams = many_streams(feed, 3 * feed.limits.names_per_request + 1)
+    asked: Counter[str] = Counter()
+    messages = feed.subscribe(streams)
+    for message in messages:
+        names = [text for text in texts(json.loads(message)) if text in wanted(streams)]
+        assert 1 <= len(names) <= feed.limits.names_per_request
+        asked.update(names)
+    assert sum(asked.values()) == len(streams)
+    assert set(asked.values()) == {1}
+    assert len(messages) == 4
+    assert feed.subscribe([]) == []
+
+
+def wanted(streams: list[Stream]) -> set[str]:
+    return {one.name for one in streams} | {one.instrument.venue_symbol for one in streams}
+
+
+def texts(value: Any) -> list[str]:
+    """Return every text inside a document."""
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in texts(one)]
+    if isinstance(value, list):
+        return [text for one in value for text in texts(one)]
+    return [value] if isinstance(value, str) else []
+
+
+@every_case
+def test_a_frame_gives_the_messages_of_the_fixture(feed: Feed, case: Case) -> None:
+    assert plain(read(parser_of(feed), case.frame)) == case.expect
+
+
+@every_feed
+def test_what_came_before_does_not_change_what_a_frame_means(feed: Feed) -> None:
+    parser = parser_of(feed)
+    for case in [*cases(feed), *reversed(cases(feed))]:
+        assert plain(read(parser, case.frame)) == case.expect, case.name
+
+
+@every_feed
+def test_a_frame_may_have_its_keys_in_any_order_and_white_space(feed: Feed) -> None:
+    for case in cases(feed):
+        if case.document is None:
+            continue
+        spaced = json.dumps(turned(case.document), indent=2).encode()
+        assert plain(read(parser_of(feed), spaced)) == case.expect, case.name
+
+
+def turned(value: Any) -> Any:
+    """Return the document with the keys of every object in reverse order."""
+    if isinstance(value, dict):
+        return {key: turned(value[key]) for key in reversed(value)}
+    return [turned(one) for one in value] if isinstance(value, list) else value
+
+
+@every_feed
+def test_a_fixture_has_each_kind_of_trade_and_answer_that_matters(feed: Feed) -> None:
+    expected = [message for case in cases(feed) for message in case.expect]
+    rows = [row for message in expected for row in message.get("rows", [])]
+    assert {row[3] for row in rows} == {1, -1}
+    for kind in ("subscribed", "refused"):
+        assert any(kind in message for message in expected), kind
+    assert feed.ping is None or any("heartbeat" in message for message in expected)
+
+
+@every_feed
+def test_a_refusal_names_streams_of_the_connection_or_none(feed: Feed) -> None:
+    names = {stream.name for stream in streams_of(feed)}
+    for case in cases(feed):
+        for message in read(parser_of(feed), case.frame):
+            if isinstance(message, Refused):
+                assert set(message.names) <= names
+
+
+@every_feed
+@pytest.mark.parametrize("frame", HOSTILE, ids=lambda frame: repr(frame[:12]))
+def test_a_frame_of_nonsense_is_rejected_and_nothing_else(feed: Feed, frame: bytes) -> None:
+    parser = parser_of(feed)
+    for _ in range(2):
+        assert {type(message) for message in read(parser, frame)} <= {Rejected, Ignored}
+
+
+@every_feed
+def test_a_duplicate_of_any_key_is_refused_wherever_it_is(feed: Feed) -> None:
+    good = next(case for case in cases(feed) if case.expect[0].get("rows"))
+    parser = parser_of(feed)
+    read(parser, good.frame)
+    pairs = [at for at, byte in enumerate(good.frame) if byte in b"{,"]
+    doubled = 0
+    for start, end in pairwise([*pairs, len(good.frame) - 1]):
+        member = good.frame[start + 1 : end]
+        if not member.startswith(b'"') or member.count(b":") != 1 or b"{" in member:
+            continue
+        member = member.rstrip(b"}]")
+        frame = good.frame[: start + 1] + member + b"," + good.frame[start + 1 :]
+        assert plain(read(parser, frame)) == [{"rejected": "malformed_json"}], frame
+        doubled += 1
+    assert doubled >= 6
+
+
+@every_feed
+def test_bytes_that_are_no_text_are_refused_wherever_they_are(feed: Feed) -> None:
+    good = next(case for case in cases(feed) if case.expect[0].get("rows"))
+    parser = parser_of(feed)
+    read(parser, good.frame)
+    for at in range(1, len(good.frame)):
+        frame = good.frame[:at] + b"\xff" + good.frame[at:]
+        assert plain(read(parser, frame)) == [{"rejected": "malformed_json"}], frame
+
+
+@every_feed
+def test_a_frame_cut_anywhere_is_refused(feed: Feed) -> None:
+    good = next(case for case in cases(feed) if case.expect[0].get("rows"))
+    parser = parser_of(feed)
+    for at in range(len(good.frame)):
+        assert plain(read(parser, good.frame[:at])) == [{"rejected": "malformed_json"}]
+
+
+@every_feed
+def test_rows_travel_in_a_batch_and_come_back_the_same(feed: Feed) -> None:
+    for case in cases(feed):
+        for message in read(parser_of(feed), case.frame):
+            if isinstance(message, Trades):
+                batch = batch_of(feed, message, message.stream.instrument)
+                again = msgspec.json.decode(msgspec.json.encode(batch), type=TradeBatch)
+                assert again.rows == message.rows
+
+
+def batch_of(feed: Feed, message: Trades, instrument: Instrument) -> TradeBatch:
+    return TradeBatch(
+        schema=TRADES_SCHEMA,
+        venue=instrument.venue,
+        kind=instrument.kind,
+        symbol=instrument.symbol,
+        venue_symbol=instrument.venue_symbol,
+        asset=instrument.asset,
+        quote=instrument.quote,
+        session="s",
+        sequence=0,
+        receive_time_us=1,
+        watermark_us=1,
+        feed_state=FeedState.LIVE,
+        tick=instrument.tick,
+        lot=instrument.lot,
+        stream=message.stream.name,
+        trade_ids=feed.trade_ids,
+        rows=message.rows,
+    )
+
+
+@every_feed
+def test_a_feed_owns_its_own_addresses_and_none_of_another_venue(feed: Feed) -> None:
+    plan = feed.plan(streams_of(feed))[0]
+    request = next(feed.instruments())
+    for url in (feed.ws_url + plan.path, feed.rest_url + request.path):
+        assert feed.owns(url)
+        assert {other.venue for other in FEEDS.values() if other.owns(url)} == {feed.venue}
+
+
+@every_feed
+@pytest.mark.parametrize("url", ["", "x", "wss://", "http://[::1", "wss://example.com/ws", "\x00"])
+def test_a_feed_owns_no_address_of_nobody(feed: Feed, url: str) -> None:
+    assert not feed.owns(url)
+
+
+PARSERS = {name: parser_of(feed) for name, feed in FEEDS.items()}
+FRAMES = {name: [case.frame for case in cases(feed)] for name, feed in FEEDS.items()}
+DOCUMENTS = {
+    name: [case.document for case in cases(feed) if isinstance(case.document, dict)]
+    for name, feed in FEEDS.items()
+}
+SNIPPETS = [
+    b"", b'"', b",", b":", b"{", b"}", b"[", b"]", b"0", b"-", b".", b"e9", b"\\", b"\\ud800",
+    b"\xff", b"null", b"true", b"1e400", b"\x00", b"9" * 400, b" ", '"é"'.encode(),
+]  # fmt: skip
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["", "0", "-1", "1e5", "9" * 400, "0.0000000001", "\ud800", "NaN", "1_0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(data=st.data())
+@pytest.mark.parametrize("name", FEEDS)
+def test_no_mutation_of_a_frame_makes_a_parser_raise(name: str, data: st.DataObject) -> None:
+    frame = data.draw(st.sampled_from(FRAMES[name]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(frame)))
+        end = data.draw(st.integers(start, min(len(frame), start + 8)))
+        frame = frame[:start] + data.draw(st.sampled_from(SNIPPETS)) + frame[end:]
+    read(PARSERS[name], frame)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(data=st.data())
+@pytest.mark.parametrize("name", FEEDS)
+def test_no_value_in_any_place_makes_a_parser_raise(name: str, data: st.DataObject) -> None:
+    document = json.loads(compact(data.draw(st.sampled_from(DOCUMENTS[name]))))
+    node: Any = document
+    while True:
+        key = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
+        inner = node[key]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.booleans()):
+            break
+        node = inner
+    node[key] = data.draw(values)
+    read(PARSERS[name], json.dumps(document).encode())
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(frame=st.binary(max_size=64))
+@pytest.mark.parametrize("name", FEEDS)
+def test_no_bytes_make_a_parser_raise(name: str, frame: bytes) -> None:
+    read(PARSERS[name], frame)

@@ -1,0 +1,1 @@
+"""Recorded data through our code, against an independent reading of the same file."""
