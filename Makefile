@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test lint types check bench long clean
+.PHONY: demo run test long check lint types bench lock clean
 
 # Runtime only: what `demo` and `run` need.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -20,6 +20,37 @@ $(VENV)/.runtime: requirements.lock pyproject.toml
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
+
+# The main job on simulated venues: no network, no account, no Docker. Ctrl-C ends it.
+demo: $(VENV)/.runtime
+	@$(BIN)/perptape up --venues simulated --speed 10 --show BTC $(ARGS) || [ $$? -eq 130 ]
+
+# The same on the live venues.
+run: $(VENV)/.runtime
+	@$(BIN)/perptape up --show BTC $(ARGS) || [ $$? -eq 130 ]
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m "not long" $(ARGS)
+
+# Soak and large kill runs.
+long: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m long $(ARGS)
+
+check: lint types
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.dev
+	$(BIN)/mypy .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Rewrites both lock files from pyproject.toml; they carry hashes and no index address.
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

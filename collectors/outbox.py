@@ -39,8 +39,8 @@ class Outbox:
     max_records: int = MAX_RECORDS
     dropped: int = 0
     sent: int = 0
-    _records: deque[Outgoing] = field(default_factory=deque)
-    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _records: deque[Outgoing] = field(default_factory=deque, init=False)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def put_batches(self, batches: Iterable[TradeBatch]) -> None:
         """Add trade batches."""

@@ -30,6 +30,8 @@ class PlaybackSource:
         feed: whose frames are played; those of other addresses in the files are left out.
         paths: recordings, merged by receive time.
         format: of the recordings; guessed from each name where it is None.
+        start_us: the clock's time for the first frame; None is when the streams are subscribed.
+            What is overdue by then comes at once.
         speed: how much faster than recorded; None is as fast as the clients read.
         wait_for: streams that must be subscribed before the first frame; any stream where empty.
         metadata: REST bodies for what the recordings do not hold.
@@ -40,6 +42,7 @@ class PlaybackSource:
     paths: Sequence[Path]
     format: str | None = None
     speed: float | None = 1.0
+    start_us: int | None = None
     wait_for: Sequence[str] = ()
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     instruments: Sequence[SimInstrument] = ()
@@ -66,7 +69,7 @@ class PlaybackSource:
         """
         surface = surfaces[self.feed]
         await surface.subscribed(self.wait_for)
-        start_us = clock.now_us()
+        start_us = clock.now_us() if self.start_us is None else self.start_us
         first_us: int | None = None
         for number, frame in enumerate(self._received(surface.dialect)):
             if first_us is None:

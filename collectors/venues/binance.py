@@ -245,7 +245,7 @@ def _step(listing: _Listing, kind: str, name: str) -> str:
     raise ValueError(f"{listing.symbol} has no {name}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class BinanceFeed:
     """One of Binance's trade streams; see `collectors.venue.Feed` for what each method promises."""
 

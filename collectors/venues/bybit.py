@@ -87,7 +87,7 @@ _LINEAR = (
     _shape("T s S v p L i BT"),  # 2023
 )
 _SPOT = (
-    _shape("i T p v S s BT RPI seq"),
+    _shape("i T p v S seq s BT RPI"),
     _shape("i T p v S s BT"),  # 2023
 )
 
@@ -127,18 +127,18 @@ class BybitParser(frames.CarefulParser[_Frame]):
             message = self._decode(frame)
             symbol = self._symbols[message.topic]
             stream, prices, quantities = self._lanes[symbol]
-            rows: list[TradeRow] = [
-                (
-                    trade.time * 1_000,
-                    prices[trade.price],
-                    quantities[trade.quantity],
-                    1 if trade.side == "Buy" else -1,
-                    trade.id,
-                    _BLOCK if trade.is_block else _RPI if trade.is_rpi else 0,
-                )
-                for trade in message.data
-                if trade.symbol == symbol
-            ]
+            rows: list[TradeRow] = []
+            for trade in message.data:
+                if trade.symbol == symbol:
+                    row = (
+                        trade.time * 1_000,
+                        prices[trade.price],
+                        quantities[trade.quantity],
+                        1 if trade.side == "Buy" else -1,
+                        trade.id,
+                        _BLOCK if trade.is_block else _RPI if trade.is_rpi else 0,
+                    )
+                    rows.append(row)
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
         if not rows or frame.count(b":") != self._frame_keys + self._row_keys * len(rows):
@@ -228,7 +228,7 @@ _LIMITS = Limits(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class BybitFeed:
     """One category of Bybit; see `collectors.venue.Feed` for what each method promises."""
 

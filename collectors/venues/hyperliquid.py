@@ -116,18 +116,18 @@ class HyperliquidParser(frames.CarefulParser[_Frame]):
             data = self._decode(frame).data
             coin = data[0].coin
             stream, prices, quantities = self._lanes[coin]
-            rows: list[TradeRow] = [
-                (
-                    trade.time * 1_000,
-                    prices[trade.price],
-                    quantities[trade.quantity],
-                    1 if trade.side == "B" else -1,
-                    trade.id,
-                    0,
-                )
-                for trade in data
-                if trade.coin == coin
-            ]
+            rows: list[TradeRow] = []
+            for trade in data:
+                if trade.coin == coin:
+                    row = (
+                        trade.time * 1_000,
+                        prices[trade.price],
+                        quantities[trade.quantity],
+                        1 if trade.side == "B" else -1,
+                        trade.id,
+                        0,
+                    )
+                    rows.append(row)
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
         if (
@@ -239,7 +239,7 @@ _LIMITS = Limits(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class HyperliquidFeed:
     """Perpetuals of the first dex; see `collectors.venue.Feed` for what each method promises."""
 

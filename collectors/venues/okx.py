@@ -233,7 +233,7 @@ _LIMITS = Limits(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class OkxFeed:
     """Linear swaps or spot; see `collectors.venue.Feed` for what each method promises."""
 

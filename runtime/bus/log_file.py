@@ -1,7 +1,7 @@
 """The file of the embedded log: how it is laid out in SQLite, opened, and what its errors mean.
 
 partitions   one row per topic partition: next offset (stored, so that it survives retention)
-             and the bytes that are held
+             and the bytes held (only in topics that are limited in size)
 records      id = partition id << 48 | offset, so one B-tree serves "partition p from offset n"
              as a range, appends stay dense and retention frees whole pages
 newest       compacted topics only: the offset of the newest record of each key
@@ -251,7 +251,12 @@ def _prepare(
     wait_seconds: float,
 ) -> int:
     """Check the format, create what is missing and return the log's epoch."""
-    _check_format(connection, path)
+    connection.execute("BEGIN")  # one view: another process may be creating the log right now
+    try:
+        _check_format(connection, path)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     _switch_to_wal(connection, wait_seconds)
     begin(connection, wait_seconds)

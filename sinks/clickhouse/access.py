@@ -93,10 +93,12 @@ def _open_folder(path: Path) -> Reader:
 
 
 def _address(path: Path) -> _Address | None:
-    """Return where a living process says that it serves this folder."""
+    """Return where another living process says that it serves this folder."""
     try:
         text = (path / ADDRESS_FILE).read_bytes()
         address = msgspec.convert(json.loads(text), _Address)
+        if address.pid == os.getpid():
+            return None  # the engine is here; asking ourselves could wait for ourselves
         os.kill(address.pid, 0)
     except (FileNotFoundError, ProcessLookupError, ValueError, msgspec.ValidationError):
         return None

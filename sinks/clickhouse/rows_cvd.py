@@ -49,6 +49,8 @@ _STEPS = TupleTable(
             for measure in MEASURES
             for field in Cumulative.__struct_fields__
         ),
+        ("venues", "Array(String)"),
+        ("rolling_venues", "Array(Int64)"),
     ),
 )
 _ADJUSTMENTS = TupleTable(
@@ -107,7 +109,7 @@ def _head(step: CvdStep, source: Source) -> tuple[Any, ...]:
 
 
 def _series(series: CvdSeries) -> tuple[Any, ...]:
-    if len(series.rolling) != len(WINDOWS):
+    if not len(series.rolling) == len(series.rolling_venues) == len(WINDOWS):
         raise ValueError(f"expected {len(WINDOWS)} rolling windows, was {len(series.rolling)}")
     measures = (series.step, series.day, series.anchored, *series.rolling)
     values: list[int | None] = []
@@ -120,6 +122,8 @@ def _series(series: CvdSeries) -> tuple[Any, ...]:
         series.composition,
         STATUSES[series.status],
         *values,
+        series.venues,
+        series.rolling_venues,
     )
 
 

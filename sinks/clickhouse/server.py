@@ -68,6 +68,7 @@ class StoreServer:
         self._runner: web.AppRunner | None = None
         self._handles: Handles | None = None
         self._waiting = 0
+        self._announced = False
 
     @property
     def port(self) -> int:
@@ -106,8 +107,10 @@ class StoreServer:
 
     async def stop(self) -> None:
         """Stop serving, remove `server.json` and close the handles."""
-        with contextlib.suppress(FileNotFoundError):
-            (self._store / ADDRESS_FILE).unlink()
+        if self._announced:
+            self._announced = False
+            with contextlib.suppress(FileNotFoundError):
+                (self._store / ADDRESS_FILE).unlink()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -121,6 +124,7 @@ class StoreServer:
         fresh = path.with_suffix(".json.new")
         fresh.write_text(json.dumps(address), encoding="ascii")
         fresh.replace(path)
+        self._announced = True
 
     async def _answer(self, http: web.Request) -> web.Response:
         host = (http.host or "").rsplit(":", 1)[0] if not http.host.endswith("]") else http.host

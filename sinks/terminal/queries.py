@@ -151,11 +151,7 @@ def read(
         "interval": selection.interval_seconds,
         "since": since_us,
     }
-    choices = [
-        _Series(str(symbol), str(size), _integer(newest), _integer(trades))
-        for symbol, size, newest, trades in reader.query(_CHOICES, base).rows
-    ]
-    series = _choose(choices, selection)
+    series = _choose(_choices(reader, base), selection)
     if isinstance(series, Missing):
         return series
     interval_us = selection.interval_seconds * US_PER_SECOND
@@ -173,6 +169,13 @@ def read(
         cvd=_cvd(reader, newest, "" if selection.scope == "venue" else "all"),
         feeds=_feeds(reader, newest),
     )
+
+
+def _choices(reader: Reader, base: Parameters) -> list[_Series]:
+    return [
+        _Series(str(symbol), str(size), _integer(newest), _integer(trades))
+        for symbol, size, newest, trades in reader.query(_CHOICES, dict(base)).rows
+    ]
 
 
 def _choose(choices: Sequence[_Series], selection: Selection) -> _Series | Missing:

@@ -159,14 +159,14 @@ def test_binance_spot_of_2021_has_only_the_merged_stream_which_is_refused() -> N
     ((address, frames),) = connections.items()
     assert feed.owns(address)
     instruments = listed(feed, bodies, "exchangeInfo")
-    assert len(instruments) == 1_262
+    assert len(instruments) == 1_222
     assert instruments["LRCBTC"].venue_tick == "0.00000001"
     messages = parse(feed, instruments.values(), frames)
     assert rejections(messages) == Counter(wrong_channel=2)
     assert not any(isinstance(message, Trades) for message in messages)
 
 
-@pytest.mark.parametrize(("feed", "trades"), [("bybit.linear", 220), ("bybit.spot", 0)])
+@pytest.mark.parametrize(("feed", "trades"), [("bybit.linear", 221), ("bybit.spot", 11)])
 def test_bybit_with_the_listing_of_that_day(feed: str, trades: int) -> None:
     one = FEEDS[feed]
     bodies, connections = cryptofeed("bybit/cryptofeed_BYBIT_btc_sol.jsonl.zst")
@@ -262,7 +262,7 @@ def test_hyperliquid_with_a_recorded_listing() -> None:
     assert (instruments["kPEPE"].asset, instruments["kPEPE"].lot) == ("PEPE", "1000")
     frames = recorded.hftbacktest("hyperliquid/hftbacktest_btc_20250126.gz")
     messages = parse(FEEDS["hyperliquid.perp"], instruments.values(), frames)
-    assert agree(messages, frames, recorded.hyperliquid) == 24
+    assert agree(messages, frames, recorded.hyperliquid) == 64
     assert rejections(messages) == Counter()
 
 
@@ -283,7 +283,7 @@ def test_hours_of_hyperliquid_outcomes_in_the_same_wire_format() -> None:
     [
         (
             f"{USDM}tardis_node_frames_binance_usdm.jsonl", "binance.usdm-fills", fills,
-            ("BTCUSDT", "ETHUSDT"), 3, {"wrong_channel": 0},
+            ("BTCUSDT", "ETHUSDT"), 3, {"wrong_channel": 1},
         ),
         (
             f"{SPOT}tardis_node_frames_binance_spot.jsonl", "binance.spot", fills,

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
+
+from simulator import Simulator
 
 START_US = 1_795_132_800_000_000
 DEADLINE_SECONDS = 10.0
@@ -88,3 +92,20 @@ async def get_json(address: str, body: object = None) -> Any:
         async with call as response:
             response.raise_for_status()
             return await response.json()
+
+
+@dataclass
+class Stage:
+    simulator: Simulator
+    clock: ManualClock
+
+    def address(self, feed: str, path: str) -> str:
+        return self.simulator.addresses[feed][1] + path
+
+    def rest(self, feed: str, path: str) -> str:
+        return self.simulator.addresses[feed][0] + path
+
+    @asynccontextmanager
+    async def peer(self, feed: str, path: str) -> AsyncIterator[Peer]:
+        async with dial(self.address(feed, path)) as socket:
+            yield Peer(socket)

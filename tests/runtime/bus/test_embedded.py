@@ -110,6 +110,36 @@ async def test_a_poll_hears_of_another_connections_record_soon(tmp_path: Path) -
     assert sorted(delays)[5] < 0.2
 
 
+async def test_a_send_of_the_same_process_wakes_a_poll_without_looking_at_the_file(
+    tmp_path: Path,
+) -> None:
+    settings = EmbeddedBusSettings(wake_interval_seconds=2 * DEADLINE_SECONDS)
+    async with await EmbeddedBus.open(tmp_path, settings=settings) as bus:
+        consumer = await bus.consumer([TRADES.name])
+        polling = asyncio.create_task(consumer.poll(5, DEADLINE_SECONDS))
+        for _ in range(20):
+            await bus.end_offsets(TRADES.name)
+        await bus.send([record(0)])
+        assert len(await polling) == 1
+
+
+def test_a_transaction_that_breaks_in_its_middle_leaves_nothing(tmp_path: Path) -> None:
+    log, connection = open_log(tmp_path, EmbeddedBusSettings(), TOPICS, time.time)
+    number = log.numbers[TRADES.name, 0]
+    broken = Append([Entry(number, False, time_us, b"BTC", b"x") for time_us in (1, 2**70)], 8)
+    writer = Writer(log, connection, lambda: None)
+    writer.submit(broken)
+    with pytest.raises(BusError, match=f"{tmp_path}.*too large"):
+        broken.answer.result(DEADLINE_SECONDS)
+    after = Append([Entry(number, False, 3, b"BTC", b"x")], 4)
+    writer.submit(after)
+    assert after.answer.result(DEADLINE_SECONDS) == [0]
+    writer.close()
+    reading = log.connect()
+    assert [row[0] for row in reading.execute("SELECT timestamp_us FROM records")] == [3]
+    reading.close()
+
+
 async def test_sends_that_wait_share_one_transaction(tmp_path: Path) -> None:
     log, connection = open_log(tmp_path, EmbeddedBusSettings(), TOPICS, time.time)
     statements: list[str] = []

@@ -138,6 +138,8 @@ def step(asset: str, at_us: int = DAY_US, **changes: Any) -> CvdStep:
         day=known,
         anchored=known,
         rolling=[known, known, known, Cumulative(0, 0, 0, 0), None],
+        venues=["binance"],
+        rolling_venues=[1, 1, 1, 1, 0],
     )
     fields: dict[str, Any] = {
         "asset": asset,

@@ -1,0 +1,266 @@
+"""What it costs to turn a frame into trades, in units of `orjson.loads` of the same frame.
+
+The target is 1.2 at most. Both are measured in turn, round by round, in one process, so that a busy
+machine slows both; a ratio is of the medians. Recorded frames are those of the recordings where
+they can be had; documented frames are made here in the shapes that the venues send today.
+"""
+
+import gc
+import gzip
+import json
+import os
+import random
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import zstandard
+
+from collectors.venue import Feed, Parser, Trades
+from collectors.venues import binance, bybit, hyperliquid, okx
+from schemas.instruments import make_instrument
+
+CAPTURES = Path(
+    os.environ.get("PERPTAPE_CAPTURES", Path(__file__).parents[2] / "shared" / "captures")
+)
+ROUNDS = 25
+FRAMES = 2_000
+NOW_MS = 1_795_168_800_000
+
+BYBIT_LINEAR, BYBIT_SPOT = bybit.FEEDS
+OKX_SWAP, OKX_SPOT = okx.FEEDS
+(HYPERLIQUID,) = hyperliquid.FEEDS
+
+
+def dump(document: Any) -> bytes:
+    """Write a frame as venues do."""
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def price(random_: random.Random) -> str:
+    """Draw a BTC price near the touch."""
+    return f"9125{random_.randrange(10)}.{random_.randrange(10)}0"
+
+
+def quantity(random_: random.Random) -> str:
+    """Draw a quantity: small ones are common, large ones vary."""
+    return f"{(1 + int(random_.expovariate(1 / 60))) / 1_000:.3f}"
+
+
+def aggregate(random_: random.Random, number: int) -> bytes:
+    """Make one merged trade of Binance USD-M."""
+    size = quantity(random_)
+    data = {"e": "aggTrade", "E": NOW_MS + number, "a": 3_511_220_417 + number, "s": "BTCUSDT"}
+    data |= {"p": price(random_), "q": size, "nq": size, "f": 8_301_112_010, "l": 8_301_112_014}
+    data |= {"T": NOW_MS + number - 140, "m": random_.random() < 0.5, "st": 1}
+    return dump({"stream": "btcusdt@aggTrade", "data": data})
+
+
+def spot_trade(random_: random.Random, number: int) -> bytes:
+    """Make one spot trade of Binance, in microseconds."""
+    data = {"e": "trade", "E": NOW_MS * 1_000 + number, "s": "BTCUSDT", "t": 5_600_123_456 + number}
+    data |= {"p": f"{price(random_)}000000", "q": f"{quantity(random_)}00000"}
+    data |= {"T": NOW_MS * 1_000 + number, "m": random_.random() < 0.5, "M": True}
+    return dump({"stream": "btcusdt@trade", "data": data})
+
+
+def bybit_trades(random_: random.Random, number: int) -> bytes:
+    """Make a burst of fills of Bybit, twelve on average."""
+    side = random_.choice(["Buy", "Sell"])
+    rows = [
+        {
+            "T": NOW_MS + number, "s": "BTCUSDT", "S": side, "v": quantity(random_),
+            "p": price(random_), "L": "MinusTick",
+            "i": str(uuid.UUID(int=random_.getrandbits(128))),
+            "BT": False, "RPI": random_.random() < 0.05, "seq": 330_001_001 + number,
+        }
+        for _ in range(1 + int(random_.expovariate(1 / 11.5)))
+    ]  # fmt: skip
+    topic = "publicTrade.BTCUSDT"
+    return dump({"topic": topic, "type": "snapshot", "ts": NOW_MS + number, "data": rows})
+
+
+def okx_trade(random_: random.Random, number: int) -> bytes:
+    """Make one merged trade of an OKX swap."""
+    row = {"instId": "BTC-USDT-SWAP", "tradeId": str(880_000_123 + number)}
+    row |= {"px": price(random_)[:-1], "sz": f"{1 + random_.randrange(300)}"}
+    row |= {"side": random_.choice(["buy", "sell"]), "ts": str(NOW_MS + number)}
+    row |= {"count": "1", "source": "0"}
+    arg = {"channel": "trades", "instId": "BTC-USDT-SWAP"}
+    return dump({"arg": arg, "data": [row | {"seqId": 71_200_345_011 + number}]})
+
+
+def hyperliquid_trades(random_: random.Random, number: int) -> bytes:
+    """Make the fills of one order of Hyperliquid, five or six on average."""
+    side, action = random_.choice("AB"), f"0x{random_.randbytes(32).hex()}"
+    rows = [
+        {
+            "coin": "BTC", "side": side, "px": f"{price(random_)[:-3]}.0",
+            "sz": f"{quantity(random_)}00", "time": NOW_MS + number, "hash": action,
+            "tid": random_.getrandbits(50),
+            "users": [f"0x{random_.randbytes(20).hex()}", f"0x{random_.randbytes(20).hex()}"],
+        }
+        for _ in range(1 + int(random_.expovariate(1 / 4.9)))
+    ]  # fmt: skip
+    return dump({"channel": "trades", "data": rows})
+
+
+def hftbacktest(name: str, mark: bytes) -> Iterator[bytes]:
+    """Read the frames with a mark out of a file of `<receive time> <frame>` lines."""
+    with gzip.open(CAPTURES / name) as lines:
+        yield from (line.split(b" ", 1)[1].strip() for line in lines if mark in line)
+
+
+def cryptofeed(name: str, mark: str) -> Iterator[bytes]:
+    """Read the received frames with a mark out of a compressed file of JSON lines."""
+    data = zstandard.ZstdDecompressor().stream_reader((CAPTURES / name).read_bytes()).read()
+    lines = (json.loads(line) for line in data.decode().splitlines())
+    yield from (line["data"].encode() for line in lines if mark in str(line.get("data"))[:120])
+
+
+def outcomes(name: str) -> Iterator[bytes]:
+    """Read Hyperliquid's frames of outcome markets, which are in the same format."""
+    data = zstandard.ZstdDecompressor().stream_reader((CAPTURES / name).read_bytes()).read()
+    yield from (dump(json.loads(line)["payload"]) for line in data.decode().splitlines())
+
+
+def parser_of(feed: Feed, tick: str, lot: str, *symbols: str) -> Parser:
+    """Return a parser that carries these symbols on one grid."""
+    instruments = [
+        make_instrument(
+            venue=feed.venue,
+            kind=feed.kind,
+            venue_symbol=symbol,
+            asset=symbol,
+            quote="USDT",
+            venue_tick=tick,
+            venue_lot=lot,
+        )
+        for symbol in symbols
+    ]
+    return feed.parser([stream for one in instruments for stream in feed.streams(one)])
+
+
+Maker = Callable[[random.Random, int], bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Frames of one feed and the parser that reads them."""
+
+    feed: str
+    source: str
+    parser: Parser
+    frames: Sequence[bytes]
+
+
+def documented() -> list[Case]:
+    """Make frames in today's shapes."""
+    made: list[tuple[Feed, Maker, str, str, str]] = [
+        (binance.USDM, aggregate, "0.1", "0.001", "BTCUSDT"),
+        (binance.SPOT, spot_trade, "0.01", "0.00001", "BTCUSDT"),
+        (BYBIT_LINEAR, bybit_trades, "0.1", "0.001", "BTCUSDT"),
+        (OKX_SWAP, okx_trade, "0.1", "0.01", "BTC-USDT-SWAP"),
+        (HYPERLIQUID, hyperliquid_trades, "0.1", "0.00001", "BTC"),
+    ]
+    random_ = random.Random(7)  # noqa: S311 - seeded on purpose
+    return [
+        Case(
+            feed.name,
+            "documented",
+            parser_of(feed, tick, lot, symbol),
+            [make(random_, number) for number in range(FRAMES)],
+        )
+        for feed, make, tick, lot, symbol in made
+    ]
+
+
+def captured() -> list[Case]:
+    """Read the trade frames of the recordings; a short one is repeated."""
+    usdm = hftbacktest("binance/usdm/hftbacktest_usdm_btcusdt_20240808.gz", b"@trade")
+    spot = hftbacktest("binance/spot/hftbacktest_spot_btcusdt_20240808.gz", b"@trade")
+    merged = cryptofeed("binance/usdm/cryptofeed_BINANCE_FUTURES.jsonl.zst", "@aggTrade")
+    linear = cryptofeed("bybit/cryptofeed_BYBIT_btc_sol.jsonl.zst", "publicTrade")
+    okx_spot = cryptofeed("okx/cryptofeed_OKX.jsonl.zst", '"trades","instId":"BTC-USDT"')
+    hip4 = outcomes("hyperliquid/hip4_france_sweden_ws_trades.jsonl.zst")
+    coins = [f"#{number}" for number in range(6_700, 6_800)]
+    fine = "0.00000001"
+    old = ["SUSHIUSDT", "AKROUSDT", "KEEPUSDT", "CTKUSDT"]
+    read: list[tuple[Feed, Iterator[bytes], str, str, list[str]]] = [
+        (binance.USDM, merged, fine, fine, old),
+        (binance.USDM_FILLS, usdm, "0.1", "0.001", ["BTCUSDT"]),
+        (binance.SPOT, spot, "0.01", "0.00001", ["BTCUSDT"]),
+        (BYBIT_LINEAR, linear, "0.01", "0.001", ["BTCUSDT", "SOLUSDT"]),
+        (OKX_SPOT, okx_spot, "0.1", fine, ["BTC-USDT"]),
+        (HYPERLIQUID, hip4, "0.00001", "1", coins),
+    ]
+    cases = []
+    for feed, found, tick, lot, symbols in read:
+        parser = parser_of(feed, tick, lot, *symbols)
+        frames = [frame for frame in found if trades_in(parser, frame)]
+        frames *= -(-FRAMES // len(frames))
+        cases.append(Case(feed.name, "captured", parser, frames))
+    return cases
+
+
+def trades_in(parser: Parser, frame: bytes) -> int:
+    """Count the trades of a frame."""
+    return sum(len(one.rows) for one in parser.parse(frame) if isinstance(one, Trades))
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """Time both readings of the same frames in turn."""
+    trades = sum(trades_in(case.parser, frame) for frame in case.frames)
+    readings: tuple[Callable[[bytes], object], ...] = (orjson.loads, case.parser.parse)
+    spent: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for reading, times in zip(readings, spent, strict=True):
+            began = time.perf_counter()
+            for frame in case.frames:
+                reading(frame)
+            times.append(time.perf_counter() - began)
+    base, ours = (statistics.median(times) for times in spent)
+    return {
+        "feed": case.feed,
+        "frames": case.source,
+        "trades": trades,
+        "bytes": round(statistics.mean(map(len, case.frames))),
+        "orjson_ns_per_trade": round(base / trades * 1e9),
+        "ns_per_trade": round(ours / trades * 1e9),
+        "ratio": round(ours / base, 2),
+    }
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure every case and return one row each."""
+    cases = documented() + (captured() if CAPTURES.is_dir() else [])
+    gc.collect()
+    gc.freeze()  # the frames are not part of what is measured
+    try:
+        return [measure(case) for case in cases]
+    finally:
+        gc.unfreeze()
+
+
+def main() -> None:
+    """Print one line per case."""
+    if not CAPTURES.is_dir():
+        print("recorded frames not found; documented shapes only", file=sys.stderr)
+    print(
+        f"{'feed':<20}{'frames':<12}{'trades':>8}{'bytes':>7}{'orjson':>9}{'ours':>9}{'ratio':>7}"
+    )
+    for row in run():
+        print(
+            f"{row['feed']:<20}{row['frames']:<12}{row['trades']:>8}{row['bytes']:>7}"
+            f"{row['orjson_ns_per_trade']:>6} ns{row['ns_per_trade']:>6} ns{row['ratio']:>7.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
