@@ -36,6 +36,10 @@ HEALTHY_SECONDS = 60
 REFUSED_SECONDS = 300
 TICK_SECONDS = 0.01
 
+MAX_FRAME_BYTES = 64 * 2**20
+"""What is read at all; beyond it the connection is closed. A feed's own limit is far below: such a
+frame is set aside unread and the connection stays."""
+
 _REFUSALS = {
     403: "access denied, by rate or by location",
     418: "this address is banned for a while",
@@ -165,7 +169,7 @@ class Connection:
             socket = await connect(
                 self._url,
                 compression=None,
-                max_size=self._feed.limits.max_frame_bytes,
+                max_size=MAX_FRAME_BYTES,
                 open_timeout=OPEN_TIMEOUT_SECONDS,
                 ping_interval=None,
                 close_timeout=1,

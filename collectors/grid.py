@@ -5,7 +5,7 @@ lookup; a new one is checked and converted exactly.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
@@ -88,25 +88,21 @@ class Steps(dict[str, int]):
 
 
 Lane = tuple[Stream, Steps, Steps]
-"""Where the trades of one name go: the stream, its price steps and its quantity steps."""
+"""Where the trades of one symbol go: the stream, its price steps and its quantity steps."""
 
 
-def lanes(streams: Sequence[Stream], key: Callable[[Stream], str]) -> dict[str, Lane]:
-    """Give every stream its lane; streams on the same grid share one memo.
-
-    Args:
-        streams: what one connection carries.
-        key: the name by which frames will ask for a stream.
-    """
+def lanes(streams: Sequence[Stream]) -> dict[str, Lane]:
+    """Give every stream its lane, by the venue's symbol; streams on one grid share one memo."""
     memos: dict[str, Steps] = {}
 
     def memo(step: str) -> Steps:
         return memos.setdefault(step, Steps(step))
 
-    return {
-        key(stream): (stream, memo(stream.instrument.venue_tick), memo(stream.instrument.venue_lot))
-        for stream in streams
-    }
+    found: dict[str, Lane] = {}
+    for stream in streams:
+        one = stream.instrument
+        found[one.venue_symbol] = (stream, memo(one.venue_tick), memo(one.venue_lot))
+    return found
 
 
 def read_row(

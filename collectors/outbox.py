@@ -56,7 +56,7 @@ class Outbox:
                 reason=drop.reason,
                 detail=drop.detail[:500],
                 receive_time_us=drop.receive_time_us,
-                size_bytes=len(drop.frame),
+                size_bytes=drop.size_bytes,
                 payload=drop.frame[:PAYLOAD_LIMIT_BYTES].decode("utf-8", "replace"),
             )
             key = origin.encode()

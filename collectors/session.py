@@ -19,6 +19,7 @@ from collectors.venue import (
     Trades,
 )
 from schemas.market import DataSource, FeedState
+from schemas.ops import PAYLOAD_LIMIT_BYTES
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from schemas.units import US_PER_SECOND
 
@@ -41,11 +42,12 @@ SLOW_STALE_US = {"hyperliquid": 10 * US_PER_SECOND}
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A frame, or an item of one, for the dead letters."""
+    """A frame, or an item of one, for the dead letters; `frame` may be its beginning only."""
 
     reason: str
     detail: str
     frame: bytes
+    size_bytes: int
     receive_time_us: int
 
 
@@ -132,6 +134,13 @@ class Session:
         """Take one frame in."""
         out = self.on_tick(receive_us)
         self._heard_us = max(self._heard_us, receive_us)
+        limit = self._feed.limits.max_frame_bytes
+        if len(frame) > limit:
+            detail = f"expected at most {limit} bytes, was {len(frame)}"
+            out.drops.append(
+                Drop("oversized", detail, frame[:PAYLOAD_LIMIT_BYTES], len(frame), receive_us)
+            )
+            return out
         for message in self._parser.parse(frame):
             if type(message) is Trades:
                 self._on_trades(message, receive_us, out)
@@ -149,7 +158,7 @@ class Session:
                 for name in names or self._pending:
                     self._activate(name, receive_us, out)
             case Rejected(reason, detail):
-                out.drops.append(Drop(reason, detail, frame, receive_us))
+                out.drops.append(Drop(reason, detail, frame, len(frame), receive_us))
             case Refused():
                 out.refused.append(message)
             case Leaving(detail):

@@ -5,18 +5,20 @@ common grid, and ask here how far time has come (`frontier_us`) and who was ther
 All of it is a function of the partition's records. Source: definitions 5.0.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from processors.coverage import Coverage
 from processors.identity import OpaqueIds, SeenIds, SequentialIds
 from processors.plain import Plain
+from processors.state import State, own_parts
+from processors.trades import EXCLUDED, Rows, Trade, checked
 from processors.units import AssetUnits
 from schemas.lineage import Completeness, Status
 from schemas.market import (
     CLASS_MASK,
     COVERING_STATES,
-    EXCLUDED_CLASSES,
     FeedState,
     OrderClass,
     Scope,
@@ -34,7 +36,7 @@ TIMEOUT_US = 30 * US_PER_SECOND
 """How long after a window's end a missing feed is waited for."""
 
 CORRECTION_US = US_PER_DAY
-"""How late a trade may be and still correct what was final."""
+"""How late, by log time, a trade may be and still correct what was final."""
 
 FUTURE_US = 10 * 60 * US_PER_SECOND
 """How far ahead of our clock a trade may claim to be; beyond, it is refused."""
@@ -42,10 +44,8 @@ FUTURE_US = 10 * 60 * US_PER_SECOND
 STALE_US = {"hyperliquid": 10 * US_PER_SECOND}
 DEFAULT_STALE_US = 5 * US_PER_SECOND
 
-_EXCLUDED = frozenset(int(order_class) for order_class in EXCLUDED_CLASSES)
-
-Trade = tuple[int, str, int, int, int, int]
-"""`(event_time_us, member, order, price, qty, side)` on the asset's grid; sorts into tape order."""
+MAX_FEEDS = 256
+"""One asset is not traded under more names than this."""
 
 
 class ScopeKey(NamedTuple):
@@ -61,7 +61,7 @@ SPOT = ScopeKey(Scope.SPOT, "", "")
 
 
 class Accepted(NamedTuple):
-    """The new trades of one batch: `excluded` holds `(event_time_us, class name, qty)`."""
+    """The new trades of one batch in tape order; `excluded` holds `(event_time_us, class, qty)`."""
 
     member: str
     key: ScopeKey
@@ -92,8 +92,15 @@ class Feed:
         self.ids: SeenIds = SequentialIds() if sequential else OpaqueIds()
         self.watermark_us = 0
         self.advanced_us = 0
+        self.session = ""
+        self.sequence = -1
         self.state = FeedState.DOWN
         self.coverage = Coverage()
+
+    @property
+    def listed(self) -> bool:
+        """Whether the venue still has the instrument."""
+        return self.state is not FeedState.NOT_LISTED
 
     def observe(self, batch: TradeBatch) -> list[Finding]:
         """Take a batch's header in; return gaps that it reveals."""
@@ -102,12 +109,15 @@ class Feed:
             batch.session, batch.sequence, batch.watermark_us, batch.feed_state in COVERING_STATES
         )
         if hole is not None:
-            detail = f"covered again from the start of session {batch.session}"
+            detail = f"covered again in session {batch.session}"
             findings.append(Finding(QualityKind.GAP, *hole, 0, detail))
-        self.state = batch.feed_state
+        if batch.session != self.session or batch.sequence > self.sequence:
+            self.session, self.sequence = batch.session, batch.sequence
+            self.state = batch.feed_state
         if batch.watermark_us > self.watermark_us:
             self.watermark_us = batch.watermark_us
             self.advanced_us = batch.receive_time_us
+            self.ids.advance(batch.watermark_us)
         return findings
 
     def state_at(self, now_us: int) -> FeedState:
@@ -118,24 +128,27 @@ class Feed:
 
     def frontier_us(self, now_us: int) -> int:
         """Return the time before which windows of this feed are final."""
-        return max(self.watermark_us - LATENESS_US, now_us - TIMEOUT_US)
+        patience_us = TIMEOUT_US if self.listed else LATENESS_US
+        return max(self.watermark_us - LATENESS_US, now_us - patience_us)
 
     def dump(self) -> Plain:
-        """Return everything as plain values for a snapshot."""
+        """Return everything but the parts as plain values for a snapshot."""
         return [
             self.watermark_us,
             self.advanced_us,
+            self.session,
+            self.sequence,
             self.state.value,
             self.ids.dump(),
             self.coverage.dump(),
         ]
 
-    def load(self, state: Plain) -> None:
-        """Take the values of `dump` back."""
-        self.watermark_us, self.advanced_us, feed_state, ids, coverage = state
-        self.state = FeedState(feed_state)
-        self.ids = SequentialIds(ids) if self.sequential else OpaqueIds(ids)
-        self.coverage = Coverage(coverage)
+    def load(self, state: Plain, parts: dict[str, bytes]) -> None:
+        """Take the values of `dump` and the parts back."""
+        self.watermark_us, self.advanced_us, self.session, self.sequence = state[:4]
+        self.state = FeedState(state[4])
+        self.ids = SequentialIds(state[5]) if self.sequential else OpaqueIds(state[5], parts)
+        self.coverage = Coverage(state[6])
 
 
 class Feeds:
@@ -145,87 +158,68 @@ class Feeds:
     beyond `newest_us - LATENESS_US`, which spares asking for it at every record.
     """
 
+    name = "feeds"
+
     def __init__(self, units: AssetUnits) -> None:
         self.units = units
         self.now_us = 0
         self.newest_us = 0
         self.members: dict[str, Feed] = {}
         self._scopes: list[tuple[ScopeKey, list[Feed]]] = []
-        self._listed: list[bool] = []
 
     def accept(self, batch: TradeBatch) -> tuple[Accepted, list[Finding]]:
         """Take one batch in: its time and state, and those of its trades that are new.
 
         Raises:
-            ValueError: the batch's grid is finer than the asset's; nothing was taken in.
+            ValueError: the batch cannot be used; nothing of it was taken in.
         """
-        price_factor = steps_in(batch.tick, self.units.tick)
-        qty_factor = steps_in(batch.lot, self.units.lot)
-        name = f"{batch.venue}:{batch.symbol}"
-        feed = self.members.get(name)
+        factors = (steps_in(batch.tick, self.units.tick), steps_in(batch.lot, self.units.lot))
+        feed = self.members.get(f"{batch.venue}:{batch.symbol}")
+        sequential = feed.sequential if feed else batch.trade_ids is TradeIds.SEQUENTIAL
+        rows = checked(batch, factors, sequential) if batch.rows else None
         if feed is None:
-            aggregate = PERP if scope_of(batch.kind) is Scope.PERP else SPOT
-            sequential = batch.trade_ids is TradeIds.SEQUENTIAL
-            feed = self.members[name] = Feed(batch.venue, batch.symbol, aggregate, sequential)
+            feed = self._add(batch, sequential)
         self.now_us = max(self.now_us, batch.receive_time_us)
         self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
         findings = feed.observe(batch)
-        accepted = Accepted(name, feed.key, feed.aggregate, [], [])
-        if batch.rows:
-            findings += self._take(feed, batch, accepted, (price_factor, qty_factor))
+        accepted = Accepted(feed.name, feed.key, feed.aggregate, [], [])
+        if rows is not None:
+            findings += self._take(feed, rows, accepted, batch.receive_time_us)
         return accepted, findings
 
+    def _add(self, batch: TradeBatch, sequential: bool) -> Feed:
+        if len(self.members) >= MAX_FEEDS:
+            raise ValueError(f"more than {MAX_FEEDS} feeds of one asset")
+        aggregate = PERP if scope_of(batch.kind) is Scope.PERP else SPOT
+        feed = Feed(batch.venue, batch.symbol, aggregate, sequential)
+        self.members[feed.name] = feed
+        return feed
+
     def _take(
-        self, feed: Feed, batch: TradeBatch, into: Accepted, factors: tuple[int, int]
+        self, feed: Feed, rows: Rows, into: Accepted, receive_time_us: int
     ) -> list[Finding]:
-        price_factor, qty_factor = factors
-        name, trades, add = into.member, into.trades, feed.ids.add
-        oldest = max(feed.watermark_us - CORRECTION_US, feed.ids.floor_us())
-        newest = batch.receive_time_us + FUTURE_US
-        order, sequential = batch.sequence << 20, feed.sequential
-        repeated = refused = 0
-        first_refused = last_refused = 0
-        for event_time_us, price, qty, side, trade_id, flags in batch.rows:
-            order += 1
-            if not oldest <= event_time_us <= newest:
-                refused += 1
-                first_refused = first_refused or event_time_us
-                last_refused = event_time_us
-            elif not add(trade_id, event_time_us):
-                repeated += 1
-            elif flags and flags & CLASS_MASK in _EXCLUDED:
-                order_class = OrderClass(flags & CLASS_MASK).name.lower()
-                into.excluded.append((event_time_us, order_class, qty * qty_factor))
-            else:
-                rank = int(trade_id) if sequential else order
-                trades.append(
-                    (event_time_us, name, rank, price * price_factor, qty * qty_factor, side)
+        oldest_us = max(self.now_us - CORRECTION_US, feed.ids.floor_us())
+        newest_us = receive_time_us + FUTURE_US
+        if (
+            rows.plain
+            and oldest_us <= min(rows.times)
+            and max(rows.times) <= newest_us
+            and feed.ids.add_all(rows.ids, rows.times)
+        ):
+            into.trades.extend(
+                zip(
+                    rows.times, repeat(feed.name), rows.ranks, rows.prices, rows.qtys, rows.sides,
+                    strict=False,
                 )
-        findings = []
-        if repeated:
-            times = (batch.rows[0][0], batch.rows[-1][0])
-            findings.append(
-                Finding(QualityKind.DUPLICATE, *times, repeated, "trade id seen before")
-            )
-        if refused:
-            detail = "outside of the 24 h that can be corrected or ahead of our clock"
-            span = (first_refused, last_refused)
-            findings.append(Finding(QualityKind.TOO_LATE, *span, refused, detail))
-        return findings
+            )  # fmt: skip
+            into.trades.sort()
+            return []
+        return _take_singly(feed, rows, into, (oldest_us, newest_us))
 
     def scopes(self) -> list[tuple[ScopeKey, list[Feed]]]:
-        """Return every scope with the feeds behind it: instruments by name, then the aggregates.
-
-        Feeds that are no longer listed are not expected anywhere.
-        """
-        listed = [feed.state is not FeedState.NOT_LISTED for feed in self.members.values()]
-        if listed != self._listed:
-            self._listed = listed
-            feeds = [
-                feed
-                for _, feed in sorted(self.members.items())
-                if feed.state is not FeedState.NOT_LISTED
-            ]
+        """Return every scope with the feeds behind it: instruments by name, then the aggregates."""
+        feeds = [feed for _, feed in sorted(self.members.items())]
+        if sum(len(members) for key, members in self._scopes if key.venue) != len(feeds):
             self._scopes = [(feed.key, [feed]) for feed in feeds]
             for key in sorted({feed.aggregate for feed in feeds}):
                 self._scopes.append((key, [feed for feed in feeds if feed.aggregate == key]))
@@ -235,62 +229,113 @@ class Feeds:
         """Return the time before which windows over all these feeds are final."""
         return min((feed.frontier_us(self.now_us) for feed in feeds), default=0)
 
-    def dump(self) -> Plain:
-        """Return everything as plain values for a snapshot."""
-        members = [
-            [
-                feed.key.venue,
-                feed.key.symbol,
-                feed.aggregate.scope.value,
-                feed.sequential,
-                feed.dump(),
-            ]
-            for _, feed in sorted(self.members.items())
-        ]
-        return [self.now_us, self.newest_us, members]
+    def snapshot(self) -> State:
+        """Return everything, for a snapshot."""
+        members = []
+        parts: dict[str, bytes] = {}
+        for name, feed in self.members.items():
+            scope = feed.aggregate.scope.value
+            members.append([*feed.key[1:], scope, feed.sequential, feed.dump()])
+            for part, content in feed.ids.take_parts().items():
+                parts[f"{name}/{part}"] = content
+        return State([self.now_us, self.newest_us, members], parts)
 
-    def load(self, state: Plain) -> None:
-        """Take the values of `dump` back."""
-        self.now_us, self.newest_us, members = state
+    def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
+        """Continue from a snapshot."""
+        self.now_us, self.newest_us, members = head
+        by_member = own_parts(parts)
         for venue, symbol, scope, sequential, values in members:
-            aggregate = PERP if scope == PERP.scope else SPOT
-            feed = Feed(venue, symbol, aggregate, sequential)
-            feed.load(values)
+            feed = Feed(venue, symbol, PERP if scope == PERP.scope else SPOT, sequential)
+            feed.load(values, by_member.get(feed.name, {}))
             self.members[feed.name] = feed
+
+    def keeps(self, part: str) -> bool:
+        """Say whether a part written earlier is still needed."""
+        name, _, piece = part.rpartition("/")
+        feed = self.members.get(name)
+        return feed is not None and feed.ids.keeps(piece)
+
+
+def _take_singly(
+    feed: Feed, rows: Rows, into: Accepted, bounds: tuple[int, int]
+) -> list[Finding]:
+    """Take trades one by one: some were seen before, are refused, or are of an excluded class."""
+    oldest_us, newest_us = bounds
+    repeated: list[int] = []
+    refused: list[int] = []
+    for index, event_time_us in enumerate(rows.times):
+        if not oldest_us <= event_time_us <= newest_us:
+            refused.append(event_time_us)
+        elif not feed.ids.add(rows.ids[index], event_time_us):
+            repeated.append(event_time_us)
+        elif rows.flags[index] & CLASS_MASK in EXCLUDED:
+            order_class = OrderClass(rows.flags[index] & CLASS_MASK).name.lower()
+            into.excluded.append((event_time_us, order_class, rows.qtys[index]))
+        else:
+            into.trades.append(
+                (
+                    event_time_us,
+                    feed.name,
+                    rows.ranks[index],
+                    rows.prices[index],
+                    rows.qtys[index],
+                    rows.sides[index],
+                )
+            )
+    into.trades.sort()
+    return [
+        Finding(kind, min(times), max(times), len(times), detail)
+        for kind, times, detail in (
+            (QualityKind.DUPLICATE, repeated, "trade id seen before"),
+            (
+                QualityKind.TOO_LATE,
+                refused,
+                f"outside of [{oldest_us}, {newest_us}], the time in which trades can be taken",
+            ),
+        )
+        if times
+    ]
 
 
 def completeness(
     feeds: Sequence[Feed],
     window: tuple[int, int],
     now_us: int,
-    covered: dict[str, int] | None = None,
+    members: Mapping[str, tuple[int, int]],
 ) -> Completeness:
     """Say who stands behind a window `[start_us, end_us)`.
 
+    A member that is there is called `live` if it traded in the window and `quiet` if not.
+
     Args:
-        feeds: the members of the scope.
+        feeds: the feeds of the scope.
         window: start and end in microseconds.
-        now_us: log time, for the feeds' states.
-        covered: covered microseconds per member where they are known already; otherwise they are
-            taken from the feeds' coverage.
+        now_us: log time, for the states of feeds that are not there.
+        members: covered microseconds and number of trades of each member.
     """
-    start_us, end_us = window
-    if covered is None:
-        covered = {feed.name: feed.coverage.within(start_us, end_us) for feed in feeds}
-    expected = sorted(covered)
-    complete = [name for name in expected if covered[name] >= end_us - start_us]
-    partial = [name for name in expected if 0 < covered[name] < end_us - start_us]
+    span_us = window[1] - window[0]
+    expected = sorted(members)
+    complete = [name for name in expected if members[name][0] >= span_us]
+    partial = [name for name in expected if 0 < members[name][0] < span_us]
     if expected and len(complete) == len(expected):
         status = Status.COMPLETE
     elif complete or partial:
         status = Status.PARTIAL
     else:
         status = Status.GAP
+    states = {}
+    for feed in feeds:
+        if feed.name in members:
+            covered_us, trades = members[feed.name]
+            state = feed.state_at(now_us)
+            if covered_us >= span_us or state in COVERING_STATES:
+                state = FeedState.LIVE if trades else FeedState.QUIET
+            states[feed.name] = state
     return Completeness(
         status=status,
         venues_expected=expected,
         venues_complete=complete,
         venues_partial=partial,
-        coverage_ms={name: covered[name] // 1000 for name in expected},
-        feed_states={feed.name: feed.state_at(now_us) for feed in feeds},
+        coverage_ms={name: members[name][0] // 1000 for name in expected},
+        feed_states=states,
     )

@@ -7,32 +7,53 @@ refused. Source: definitions 5.0 (identity), reliability notes on collectors.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Protocol
 
+from processors.journal import Journal
 from processors.plain import Plain
-from schemas.units import US_PER_MINUTE
+from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
 MAX_INTERVALS = 50_000
 """Above this the lowest holes of a sequential stream are taken as closed."""
 
 OPAQUE_HORIZON_US = 5 * US_PER_MINUTE
+BUCKET_US = 10 * US_PER_SECOND
 MAX_OPAQUE_IDS = 300_000
-"""Above this the oldest minute of opaque ids is forgotten early, and the horizon with it."""
+"""Above this the oldest bucket of opaque ids is forgotten early, and the horizon with it."""
+
+TradeId = int | str
 
 
 class SeenIds(Protocol):
     """The memory of one instrument's trade ids."""
 
-    def add(self, trade_id: int | str, event_time_us: int) -> bool:
+    def add(self, trade_id: TradeId, event_time_us: int) -> bool:
         """Remember an id; False when it was there already."""
+        ...
+
+    def add_all(self, trade_ids: Sequence[TradeId], times_us: Sequence[int]) -> bool:
+        """Remember a batch of ids at once; False, with none remembered, where it takes a closer look."""
+        ...
+
+    def advance(self, watermark_us: int) -> None:
+        """Let time move on: forget what need not be remembered any more."""
         ...
 
     def floor_us(self) -> int:
         """Return the venue time before which a trade cannot be told from a repeated one."""
         ...
 
+    def take_parts(self) -> dict[str, bytes]:
+        """Return the finished pieces of a snapshot since the last call."""
+        ...
+
     def dump(self) -> Plain:
-        """Return the memory as plain lists for a snapshot."""
+        """Return what is not in the parts, as plain lists."""
+        ...
+
+    def keeps(self, part: str) -> bool:
+        """Say whether a part is still needed."""
         ...
 
 
@@ -44,7 +65,7 @@ class SequentialIds:
         self._starts: list[int] = list(starts)
         self._ends: list[int] = list(ends)
 
-    def add(self, trade_id: int | str, event_time_us: int) -> bool:
+    def add(self, trade_id: TradeId, event_time_us: int) -> bool:
         """Remember an id; False when it was there already. O(1) for ids in order."""
         number = int(trade_id)
         ends = self._ends
@@ -58,6 +79,16 @@ class SequentialIds:
             ends[-1] = number
             return True
         return self._insert(number)
+
+    def add_all(self, trade_ids: Sequence[TradeId], times_us: Sequence[int]) -> bool:
+        """Remember a batch that continues the newest interval without a hole."""
+        first, ends = trade_ids[0], self._ends
+        if not ends or first != ends[-1] + 1:
+            return False
+        if trade_ids != tuple(range(first, first + len(trade_ids))):
+            return False
+        ends[-1] += len(trade_ids)
+        return True
 
     def _insert(self, number: int) -> bool:
         starts, ends = self._starts, self._ends
@@ -76,65 +107,107 @@ class SequentialIds:
         else:
             starts.insert(index + 1, number)
             ends.insert(index + 1, number)
+            if len(ends) > MAX_INTERVALS:
+                self._close_lowest_hole()
         return True
 
     def _close_lowest_hole(self) -> None:
         self._ends[0] = self._ends[1]
         del self._starts[1], self._ends[1]
 
+    def advance(self, watermark_us: int) -> None:
+        """Forget nothing: intervals cost no memory."""
+
     def floor_us(self) -> int:
         """Return 0: intervals reach back as far as the stream does."""
         return 0
+
+    def take_parts(self) -> dict[str, bytes]:
+        """Return nothing: all of it is in `dump`."""
+        return {}
 
     def dump(self) -> Plain:
         """Return `[starts, ends]`."""
         return [self._starts, self._ends]
 
+    def keeps(self, part: str) -> bool:
+        """Return False: there are no parts."""
+        return False
+
 
 class OpaqueIds:
-    """Ids without order, remembered with their venue time in buckets of a minute."""
+    """Ids without order, remembered in buckets of venue time.
 
-    def __init__(self, state: Plain = None) -> None:
-        self._buckets: dict[int, set[tuple[int, int | str]]] = {}
+    The feed's watermark decides what is forgotten, so that one trade with a time in the future does
+    not push the horizon ahead of the others. Holds `MAX_OPAQUE_IDS` and a bucket at most.
+    """
+
+    def __init__(self, state: Plain = None, parts: dict[str, bytes] | None = None) -> None:
+        self._buckets: dict[int, set[TradeId]] = {}
         self._count = 0
-        self._newest = 0
-        self._floor = 0
+        self._first = 0
+        self._journal = Journal()
         if state:
-            self._floor = state[0]
-            for event_time_us, trade_id in state[1]:
-                self.add(trade_id, event_time_us)
+            self._first = state[0]
+            for rows in self._journal.load(state[1], parts or {}):
+                for event_time_us, trade_id in rows:
+                    if event_time_us // BUCKET_US >= self._first:
+                        self._remember(event_time_us // BUCKET_US, [trade_id])
 
-    def add(self, trade_id: int | str, event_time_us: int) -> bool:
+    def add(self, trade_id: TradeId, event_time_us: int) -> bool:
         """Remember an id with its venue time; False when it was there already."""
-        minute = event_time_us // US_PER_MINUTE
-        if minute > self._newest:
-            self._newest = minute
-            self._forget(minute - OPAQUE_HORIZON_US // US_PER_MINUTE)
-        bucket = self._buckets.get(minute)
-        if bucket is None:
-            bucket = self._buckets[minute] = set()
-        before = len(bucket)
-        bucket.add((event_time_us, trade_id))
-        if len(bucket) == before:
+        if not self._remember(event_time_us // BUCKET_US, [trade_id]):
             return False
-        self._count += 1
+        self._journal.add([(event_time_us, trade_id)])
+        return True
+
+    def add_all(self, trade_ids: Sequence[TradeId], times_us: Sequence[int]) -> bool:
+        """Remember a batch of which every id is new and belongs to the same bucket."""
+        bucket = times_us[0] // BUCKET_US
+        if min(times_us) // BUCKET_US != bucket or max(times_us) // BUCKET_US != bucket:
+            return False
+        if not self._remember(bucket, trade_ids):
+            return False
+        self._journal.add(list(zip(times_us, trade_ids, strict=True)))
+        return True
+
+    def _remember(self, bucket: int, trade_ids: Sequence[TradeId]) -> bool:
+        ids = self._buckets.get(bucket)
+        if ids is None:
+            ids = self._buckets[bucket] = set()
+        fresh = set(trade_ids)
+        if len(fresh) != len(trade_ids) or not ids.isdisjoint(fresh):
+            return False
+        ids |= fresh
+        self._count += len(fresh)
         if self._count > MAX_OPAQUE_IDS and len(self._buckets) > 1:
             self._forget(min(self._buckets) + 1)
         return True
 
-    def _forget(self, first_kept_minute: int) -> None:
-        self._floor = max(self._floor, first_kept_minute * US_PER_MINUTE)
-        for minute in [m for m in self._buckets if m < first_kept_minute]:
-            self._count -= len(self._buckets.pop(minute))
+    def advance(self, watermark_us: int) -> None:
+        """Forget the ids from more than five minutes before the watermark."""
+        first = (watermark_us - OPAQUE_HORIZON_US) // BUCKET_US
+        if first > self._first:
+            self._forget(first)
+
+    def _forget(self, first: int) -> None:
+        self._first = max(self._first, first)
+        for bucket in [b for b in self._buckets if b < first]:
+            self._count -= len(self._buckets.pop(bucket))
+        self._journal.forget(self.floor_us())
 
     def floor_us(self) -> int:
-        """Return the start of the oldest minute that is still remembered whole."""
-        return self._floor
+        """Return the start of the oldest bucket that is still remembered whole."""
+        return self._first * BUCKET_US
+
+    def take_parts(self) -> dict[str, bytes]:
+        """Return the pieces of the journal filled since the last call."""
+        return self._journal.take_parts()
 
     def dump(self) -> Plain:
-        """Return `[floor_us, [[event_time_us, id], ...]]` in a fixed order."""
-        rows = sorted(
-            (row for bucket in self._buckets.values() for row in bucket),
-            key=lambda row: (row[0], str(row[1])),
-        )
-        return [self._floor, rows]
+        """Return `[first bucket, journal]`."""
+        return [self._first, self._journal.dump()]
+
+    def keeps(self, part: str) -> bool:
+        """Say whether a piece of the journal is still needed."""
+        return self._journal.keeps(part)

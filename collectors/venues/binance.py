@@ -120,18 +120,18 @@ class BinanceParser(frames.CarefulParser[_Frame]):
     """Reads the frames of one connection."""
 
     def __init__(self, feed: "BinanceFeed", streams: Sequence[Stream]) -> None:
-        super().__init__(feed.shapes)
+        super().__init__(feed.shapes, grid.lanes(streams))
         self._feed = feed
-        self._lanes = grid.lanes(streams, lambda stream: stream.instrument.venue_symbol)
         self._requests = frames.requests(streams, feed.limits.names_per_request)
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; one dictionary lookup a number on the fast way."""
+        decode, lanes, frame_keys, _, time_scale = self._fast
         try:
-            trade = self._decode(frame).data
-            stream, prices, quantities = self._lanes[trade.symbol]
+            trade = decode(frame).data
+            stream, prices, quantities = lanes[trade.symbol]
             row = (
-                trade.time * self._scale,
+                trade.time * time_scale,
                 prices[trade.price],
                 quantities[trade.quantity],
                 -1 if trade.buyer_is_maker else 1,
@@ -140,7 +140,7 @@ class BinanceParser(frames.CarefulParser[_Frame]):
             )
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
-        if frame.count(b":") != self._frame_keys:
+        if frame.count(b":") != frame_keys:
             return self._read_carefully(frame)
         return (Trades(stream, [row]),)
 

@@ -116,17 +116,17 @@ class BybitParser(frames.CarefulParser[_Frame]):
     """Reads the frames of one connection."""
 
     def __init__(self, feed: "BybitFeed", streams: Sequence[Stream]) -> None:
-        super().__init__(feed.shapes)
-        self._lanes = grid.lanes(streams, lambda stream: stream.instrument.venue_symbol)
+        super().__init__(feed.shapes, grid.lanes(streams))
         self._symbols = {stream.name: stream.instrument.venue_symbol for stream in streams}
         self._requests = frames.requests(streams, feed.limits.names_per_request)
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; all its rows are normally of the topic's symbol."""
+        decode, lanes, frame_keys, row_keys, _ = self._fast
         try:
-            message = self._decode(frame)
+            message = decode(frame)
             symbol = self._symbols[message.topic]
-            stream, prices, quantities = self._lanes[symbol]
+            stream, prices, quantities = lanes[symbol]
             rows: list[TradeRow] = []
             for trade in message.data:
                 if trade.symbol == symbol:
@@ -141,7 +141,7 @@ class BybitParser(frames.CarefulParser[_Frame]):
                     rows.append(row)
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
-        if not rows or frame.count(b":") != self._frame_keys + self._row_keys * len(rows):
+        if not rows or frame.count(b":") != frame_keys + row_keys * len(rows):
             return self._read_carefully(frame)
         return (Trades(stream, rows),)
 

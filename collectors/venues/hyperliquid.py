@@ -107,15 +107,15 @@ class HyperliquidParser(frames.CarefulParser[_Frame]):
     """Reads the frames of one connection."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
-        super().__init__(_SHAPES)
-        self._lanes = grid.lanes(streams, lambda stream: stream.instrument.venue_symbol)
+        super().__init__(_SHAPES, grid.lanes(streams))
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; all its rows are normally of one coin."""
+        decode, lanes, frame_keys, row_keys, _ = self._fast
         try:
-            data = self._decode(frame).data
+            data = decode(frame).data
             coin = data[0].coin
-            stream, prices, quantities = self._lanes[coin]
+            stream, prices, quantities = lanes[coin]
             rows: list[TradeRow] = []
             for trade in data:
                 if trade.coin == coin:
@@ -131,7 +131,7 @@ class HyperliquidParser(frames.CarefulParser[_Frame]):
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
         if (
-            frame.count(b":") != self._frame_keys + self._row_keys * len(rows)
+            frame.count(b":") != frame_keys + row_keys * len(rows)
             or not frame.isascii()  # what is taken raw was not checked to be UTF-8
         ):
             return self._read_carefully(frame)

@@ -116,14 +116,14 @@ class OkxParser(frames.CarefulParser[_Frame]):
     """Reads the frames of one connection."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
-        super().__init__(_SHAPES)
-        self._lanes = grid.lanes(streams, lambda stream: stream.instrument.venue_symbol)
+        super().__init__(_SHAPES, grid.lanes(streams))
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; it holds one trade, so more of them go the careful way."""
+        decode, lanes, frame_keys, _, _ = self._fast
         try:
-            (trade,) = self._decode(frame).data
-            stream, prices, quantities = self._lanes[trade.symbol]
+            (trade,) = decode(frame).data
+            stream, prices, quantities = lanes[trade.symbol]
             row = (
                 trade.time * 1_000,
                 prices[trade.price],
@@ -134,7 +134,7 @@ class OkxParser(frames.CarefulParser[_Frame]):
             )
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
-        if frame.count(b":") != self._frame_keys:
+        if frame.count(b":") != frame_keys:
             return self._read_carefully(frame)
         return (Trades(stream, [row]),)
 

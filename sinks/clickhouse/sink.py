@@ -37,10 +37,11 @@ class SinkSettings:
     """When a range is flushed and how failures are waited out.
 
     A range of one topic partition is flushed at `flush_rows` rows, at `flush_bytes` of records or
-    `linger_seconds` after its first record, whichever comes first.
+    `linger_seconds` after its first record, whichever comes first. Blocks of 50,000 rows take half
+    the engine's time of blocks of 10,000, most of it in merges.
     """
 
-    flush_rows: int = 10_000
+    flush_rows: int = 50_000
     flush_bytes: int = 8 * 2**20
     linger_seconds: float = 1.0
     poll_records: int = 500
@@ -48,6 +49,7 @@ class SinkSettings:
     first_retry_seconds: float = 0.1
     longest_retry_seconds: float = 5.0
     silence_seconds: float = 30.0
+    lag_seconds: float = 5.0
 
 
 class BlockStore(Protocol):
@@ -92,6 +94,7 @@ class ClickHouseSink:
         self._stored: dict[TopicPartition, int] = {}
         self._poison = PoisonGauge()
         self._stop = asyncio.Event()
+        self._next_lag = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store what comes until `stop`, then store what was read.
@@ -104,6 +107,7 @@ class ClickHouseSink:
             while not stop.is_set():
                 try:
                     await self._step(consumer, worker)
+                    await self._measure_lag(consumer)
                 except BusError as error:
                     _log.warning("sink_log_unreadable", error=str(error))
                     await self._sleep(self._settings.longest_retry_seconds)
@@ -145,6 +149,15 @@ class ClickHouseSink:
             self._stored.clear()
             worker.shutdown(wait=False, cancel_futures=True)
             await consumer.close()
+
+    async def _measure_lag(self, consumer: Consumer) -> None:
+        now = self._monotonic()
+        if now < self._next_lag:
+            return
+        self._next_lag = now + self._settings.lag_seconds
+        for (topic, partition), end in (await self._ends()).items():
+            lag = end - consumer.position(topic, partition)
+            self._metrics.lag.labels(topic, str(partition)).set(lag)
 
     async def _ends(self) -> dict[TopicPartition, int]:
         return {

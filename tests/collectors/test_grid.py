@@ -31,7 +31,7 @@ def stream(tick: str = "0.1", lot: str = "0.001", symbol: str = "X") -> Stream:
         venue_tick=tick,
         venue_lot=lot,
     )
-    return Stream(f"s:{symbol}", instrument)
+    return Stream(f"{symbol}", instrument)
 
 
 @settings(max_examples=500, deadline=None, derandomize=True)
@@ -76,9 +76,9 @@ def test_the_memo_is_emptied_when_it_is_full() -> None:
 
 
 def test_streams_on_one_grid_share_a_memo() -> None:
-    found = lanes([stream(), stream("0.1", "0.1", "Y"), stream("0.2", "1", "Z")], lambda s: s.name)
-    assert found["s:X"][1] is found["s:Y"][1] is found["s:Y"][2]
-    assert found["s:Z"][1] is not found["s:X"][1]
+    found = lanes([stream(), stream("0.1", "0.1", "Y"), stream("0.2", "1", "Z")])
+    assert found["X"][1] is found["Y"][1] is found["Y"][2]
+    assert found["Z"][1] is not found["X"][1]
 
 
 def row(**changes: Any) -> Any:
@@ -89,7 +89,7 @@ def row(**changes: Any) -> Any:
         "side": Side.SELL,
         "trade_id": 7,
     }
-    (lane,) = lanes([stream()], lambda s: s.name).values()
+    (lane,) = lanes([stream()]).values()
     return read_row(lane, **(given_row | changes))
 
 

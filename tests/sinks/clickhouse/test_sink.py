@@ -10,6 +10,7 @@ import pytest
 
 from runtime.bus.protocol import Record
 from runtime.errors import ConfigurationError, StoreError
+from runtime.metrics import Metrics
 from schemas.ops import DeadLetter
 from schemas.topics import CVD, DEADLETTER, FOOTPRINTS, TRADES
 from sinks.clickhouse.client import Store
@@ -187,8 +188,10 @@ async def test_nothing_is_committed_while_the_store_is_away(store: Store) -> Non
 async def test_a_running_sink_stores_what_comes_and_the_rest_at_its_end(store: Store) -> None:
     bus = MemoryBus()
     stop = asyncio.Event()
-    settings = SinkSettings(linger_seconds=0.01)
-    running = asyncio.create_task(ClickHouseSink(bus, store, settings=settings).run(stop))
+    settings = SinkSettings(linger_seconds=0.01, lag_seconds=0)
+    metrics = Metrics()
+    sink = ClickHouseSink(bus, store, settings=settings, metrics=metrics.sink)
+    running = asyncio.create_task(sink.run(stop))
     bus.put(TRADES.name, batch("LIVE", [trade(1)]))
     await until(lambda: physical(store, "LIVE") == 1)
 
@@ -197,7 +200,12 @@ async def test_a_running_sink_stores_what_comes_and_the_rest_at_its_end(store: S
     stop.set()
     await running
 
-    assert bus.offsets[("sink.clickhouse", (TRADES.name, bus_partition(bus)))] == 2
+    partition = bus_partition(bus)
+    assert bus.offsets[("sink.clickhouse", (TRADES.name, partition))] == 2
+    about = {"topic": TRADES.name, "partition": str(partition)}
+    value = metrics.registry.get_sample_value
+    assert value("perptape_sink_lag_records", about) == 0
+    assert value("perptape_sink_rows_total", {"table": "trades_log"}) == 2
 
 
 async def test_an_undecodable_record_goes_to_the_dead_letters_and_the_rest_is_stored(
