@@ -10,12 +10,14 @@ import structlog
 
 from collectors.catalogue import choose_instruments, fetch_instruments
 from collectors.connection import ConnectGate, Connection, ConnectionStats, OnFrame
+from collectors.meter import FeedMeter
 from collectors.outbox import Outbox
 from collectors.venue import Feed, Plan
 from runtime.backoff import Backoff
 from runtime.bus.protocol import Sender
 from runtime.clock import Clock
 from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
+from runtime.metrics import CollectorMetrics, Metrics
 from runtime.recordings import RecordedFrame
 from schemas.instruments import Instrument
 
@@ -47,11 +49,17 @@ class Collector:
     """
 
     def __init__(
-        self, feeds: Sequence[Feed], settings: CollectorSettings, bus: Sender, clock: Clock
+        self,
+        feeds: Sequence[Feed],
+        settings: CollectorSettings,
+        bus: Sender,
+        clock: Clock,
+        metrics: CollectorMetrics | None = None,
     ) -> None:
         self._feeds = feeds
         self._settings = settings
         self._clock = clock
+        self._metrics = metrics or Metrics().collector
         self._random = random.Random()  # noqa: S311  # jitter, not secrets
         self.outbox = Outbox(bus, self._backoff())
         self.connections: dict[str, ConnectionStats] = {}
@@ -89,14 +97,21 @@ class Collector:
         self.outbox.put_instruments(instruments, self._clock.now_us())
         streams = [stream for instrument in instruments for stream in feed.streams(instrument)]
         gate = ConnectGate(feed.limits.connect_interval_seconds)
+        meter = FeedMeter(self._metrics, feed)
         async with asyncio.TaskGroup() as group:
             for number, plan in enumerate(feed.plan(streams)):
-                connection = self._connection(feed, plan, number, ws_url, gate)
+                connection = self._connection(feed, plan, (number, ws_url), (gate, meter))
                 group.create_task(connection.run())
 
     def _connection(
-        self, feed: Feed, plan: Plan, number: int, ws_url: str, gate: ConnectGate
+        self,
+        feed: Feed,
+        plan: Plan,
+        place: tuple[int, str],
+        shared: tuple[ConnectGate, FeedMeter],
     ) -> Connection:
+        number, ws_url = place
+        gate, meter = shared
         connection = Connection(
             feed,
             plan,
@@ -106,6 +121,7 @@ class Collector:
             clock=self._clock,
             backoff=self._backoff(),
             gate=gate,
+            meter=meter,
             linger_us=self._settings.linger_us,
             on_frame=self._settings.on_frame,
         )

@@ -13,6 +13,7 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from collectors.meter import FeedMeter
 from collectors.outbox import Outbox
 from collectors.session import Session, Yield
 from collectors.venue import Feed, Plan
@@ -76,6 +77,9 @@ class Connection:
         clock: where receive times come from.
         backoff: delays between tries.
         gate: entered for every attempt; spaces attempts over the process.
+        meter: counts what happens.
+        linger_us: how long trades wait to share a batch.
+        on_frame: sees every frame.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Connection:
         clock: Clock,
         backoff: Backoff,
         gate: "ConnectGate",
+        meter: FeedMeter,
         linger_us: int,
         on_frame: OnFrame | None = None,
     ) -> None:
@@ -101,6 +106,7 @@ class Connection:
         self._clock = clock
         self._backoff = backoff
         self._gate = gate
+        self._meter = meter
         self._linger_us = linger_us
         self._on_frame = on_frame
         self._known_us: dict[str, int] = {}
@@ -150,6 +156,9 @@ class Connection:
             self._session = session
             self._record("connect", opened_us)
             self.stats.connects += 1
+            if self.stats.connects > 1:
+                self._meter.reconnects.inc()
+            self._meter.connected.inc()
             self._note("connected", self._url, QualityKind.CONNECTED)
             keeper = asyncio.create_task(self._keep(socket, session))
             try:
@@ -158,6 +167,7 @@ class Connection:
             except ConnectionClosed as error:
                 raise TransportError(f"closed by the venue: {error}") from error
             finally:
+                self._meter.connected.dec()
                 keeper.cancel()
                 (ended,) = await asyncio.gather(keeper, return_exceptions=True)
             if isinstance(ended, Exception):
@@ -196,10 +206,12 @@ class Connection:
 
     async def _read(self, socket: ClientConnection, session: Session) -> None:
         now_us, stats, on_frame = self._clock.now_us, self.stats, self._on_frame
+        meter = self._meter
         while True:
             frame = await socket.recv(decode=False)
             receive_us = now_us()
             stats.frames += 1
+            meter.messages.inc()
             if on_frame is not None:
                 on_frame(RecordedFrame(receive_us, self._name, "recv", self._recorded_url, frame))
             out = session.on_frame(frame, receive_us)
@@ -211,10 +223,13 @@ class Connection:
         self.stats.trades += out.trades
         if out.batches:
             self._outbox.put_batches(out.batches)
+            for batch in out.batches:
+                self._meter.batch(batch)
         if out.drops:
             self._outbox.put_drops(self._name, out.drops)
             for drop in out.drops:
                 self.stats.rejected[drop.reason] = self.stats.rejected.get(drop.reason, 0) + 1
+                self._meter.rejected(drop.reason)
         for refused in out.refused:
             self._note("refused", refused.detail, QualityKind.REFUSED)
 

@@ -11,7 +11,7 @@ import structlog
 from collectors.session import Drop
 from runtime.backoff import Backoff
 from runtime.bus.protocol import Outgoing, Sender
-from runtime.errors import BusError
+from runtime.errors import BusError, PayloadError
 from schemas.instruments import Instrument
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter, QualityEvent
 from schemas.topics import DEADLETTER, INSTRUMENTS, QUALITY, TRADES
@@ -104,7 +104,16 @@ class Outbox:
                 delay = self.backoff.next_seconds()
                 _log.warning("log_away", error=str(error), retry_in_seconds=round(delay, 2))
                 await asyncio.sleep(delay)
-                continue
-            self.backoff.reset()
-            self.sent += len(chunk)
-            chunk = []
+            except PayloadError as error:
+                chunk = self._without_refused(chunk, error)
+            else:
+                self.backoff.reset()
+                self.sent += len(chunk)
+                return
+
+    def _without_refused(self, chunk: list[Outgoing], error: PayloadError) -> list[Outgoing]:
+        """Give up the largest record of a chunk that the log refuses for what is in it."""
+        largest = max(chunk, key=lambda record: len(record.value or b""))
+        self.dropped += 1
+        _log.error("record_refused", topic=largest.topic, error=str(error), dropped=self.dropped)
+        return [record for record in chunk if record is not largest]

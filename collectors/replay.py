@@ -14,11 +14,12 @@ from collectors.recorded_instruments import GridFinder, instruments_from_bodies
 from collectors.registry import all_feeds
 from collectors.session import Session, Yield
 from collectors.venue import Feed, Stream
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, PayloadError
 from runtime.recordings import RecordedFrame, guess_format, read_recording
 from schemas.instruments import Instrument
 from schemas.market import Kind
 
+SAMPLES = 200
 TICK_US = 10_000
 FLUSH_RECORDS = 500
 
@@ -46,6 +47,7 @@ class _Contents:
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
     grids: GridFinder = field(default_factory=GridFinder)
     samples: dict[str, list[bytes]] = field(default_factory=dict)
+    broken: PayloadError | None = None
 
 
 @dataclass(slots=True)
@@ -103,6 +105,8 @@ class Replay:
             if feeds:
                 name = f"{contents.source.path.name}:{connection}"
                 lines[connection] = _Line(name, feeds)
+        if not lines and contents.broken is not None:
+            raise contents.broken
         if not lines:
             raise ConfigurationError(
                 f"{contents.source.path}: no connection of a known venue in it; "
@@ -161,16 +165,25 @@ class Replay:
         ]
 
     def _take(self, outs: list[Yield], outbox: Outbox, frame: RecordedFrame) -> int:
-        taken = sum(out.trades for out in outs)
-        self.trades += taken
+        batches = trades = 0
         for out in outs:
-            outbox.put_batches(out.batches)
-        if not taken:
-            drops = min((out.drops for out in outs), key=len, default=[])
-            outbox.put_drops(f"replay/{frame.connection}", drops)
-            for drop in drops:
-                self.rejected[drop.reason] = self.rejected.get(drop.reason, 0) + 1
-        return sum(len(out.batches) for out in outs)
+            if out.batches:
+                trades += out.trades
+                batches += len(out.batches)
+                outbox.put_batches(out.batches)
+            elif out.trades:
+                trades += out.trades
+        self.trades += trades
+        if not trades and outs and all(out.drops for out in outs):
+            self._drop(outs, outbox, frame)
+        return batches
+
+    def _drop(self, outs: list[Yield], outbox: Outbox, frame: RecordedFrame) -> None:
+        """Set a frame aside that no feed of its connection could use, with the fewest reasons."""
+        drops = min((out.drops for out in outs), key=len)
+        outbox.put_drops(f"replay/{frame.connection}", drops)
+        for drop in drops:
+            self.rejected[drop.reason] = self.rejected.get(drop.reason, 0) + 1
 
 
 def _play(line: _Line, frame: RecordedFrame) -> list[Yield]:
@@ -194,25 +207,29 @@ def _tagged(
         yield frame, lines.get(frame.connection)
 
 
-SAMPLES = 200
-
-
 def _scan(source: Source) -> _Contents:
     if not source.path.is_file():
         raise ConfigurationError(f"{source.path}: there is no such file")
     contents = _Contents(source)
-    for frame in read_recording(source.path, source.format or guess_format(source.path)):
-        contents.frames += 1
-        if frame.kind == "http":
-            contents.bodies.append((frame.url, frame.data))
-        elif frame.kind in ("connect", "recv"):
-            contents.urls.setdefault(frame.connection, frame.url)
-        if frame.kind == "recv" and b"rade" in frame.data:
-            contents.grids.look(frame.data)
-            samples = contents.samples.setdefault(frame.connection, [])
-            if len(samples) < SAMPLES:
-                samples.append(frame.data)
+    try:
+        for frame in read_recording(source.path, source.format or guess_format(source.path)):
+            _look(frame, contents)
+    except PayloadError as error:
+        contents.broken = error  # raised again when it is played, after what lies before it
     return contents
+
+
+def _look(frame: RecordedFrame, contents: _Contents) -> None:
+    contents.frames += 1
+    if frame.kind == "http":
+        contents.bodies.append((frame.url, frame.data))
+    elif frame.kind in ("connect", "recv"):
+        contents.urls.setdefault(frame.connection, frame.url)
+    if frame.kind == "recv" and b"rade" in frame.data:
+        contents.grids.look(frame.data)
+        samples = contents.samples.setdefault(frame.connection, [])
+        if len(samples) < SAMPLES:
+            samples.append(frame.data)
 
 
 def _feeds_of(source: Source, url: str) -> list[Feed]:

@@ -163,5 +163,5 @@ class Feed(Protocol):
         ...
 
     def owns(self, url: str) -> bool:
-        """Say whether a recorded address (socket or REST) is one of this feed's, past or present."""
+        """Say whether a recorded address (socket, REST) is one of this feed's, past or present."""
         ...

@@ -71,12 +71,6 @@ class CollectorMetrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
-        self.queue = Gauge(
-            "perptape_collector_queue_batches",
-            "Batches that wait for the bus.",
-            ("venue",),
-            registry=registry,
-        )
 
 
 class BusMetrics:

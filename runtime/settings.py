@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     http_port: int = Field(8123, ge=0, le=65535, description="Port of the read-only SQL server.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of the metrics; 0 is off.")
     linger_ms: int = Field(20, ge=0, le=1000, description="How long trades wait to share a batch.")
-    log_level: str = Field("warning", pattern="^(debug|info|warning|error)$")
+    log_level: str = Field(
+        "warning", pattern="^(debug|info|warning|error)$", description="Least severe level logged."
+    )
 
     @field_validator("assets", "quotes", "feeds", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ WINDOWS = (900, 1800, 3600, 14_400, 86_400)
 
 
 class Cumulative(msgspec.Struct, frozen=True, array_like=True):
-    """`[delta_lots, delta_usd_cents, volume_lots, volume_usd_cents]` over one window, or since an anchor.
+    """`[delta_lots, delta_usd_cents, volume_lots, volume_usd_cents]` over one window.
 
     Volume is buy + sell (never unknown), so that delta / volume is the share of definitions 5.5.
     """

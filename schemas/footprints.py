@@ -1,4 +1,7 @@
-"""The footprint bar (`md.flow.footprints.v1`): one record replaces one bar whole (definitions 5.2, 5.3)."""
+"""The footprint bar (`md.flow.footprints.v1`): one record replaces one bar whole.
+
+Source: definitions 5.2, 5.3.
+"""
 
 from enum import IntFlag
 
@@ -42,7 +45,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ValueArea(msgspec.Struct, frozen=True):
-    """The rows that hold `share` of the volume: lower edge of the lowest, upper edge of the highest."""
+    """The rows that hold `share` of the volume: their lowest and their highest edge."""
 
     val_ticks: int
     vah_ticks: int

@@ -42,7 +42,7 @@ class QualityKind(StrEnum):
 
 
 class QualityEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact about the data itself: what happened to which stream, between which times, how often."""
+    """One fact about the data itself: what happened to which stream, when, how often."""
 
     schema: str = QUALITY_SCHEMA
     kind: QualityKind

@@ -27,7 +27,8 @@ def parse_decimal(text: str) -> Decimal:
         ValueError: the text is not such a number; the message quotes its beginning.
     """
     if not _DECIMAL.fullmatch(text):
-        shown = text if len(text) <= _QUOTED_BYTES else f"{text[:_QUOTED_BYTES]}… ({len(text)} chars)"
+        whole = len(text) <= _QUOTED_BYTES
+        shown = text if whole else f"{text[:_QUOTED_BYTES]}… ({len(text)} chars)"
         raise ValueError(f"expected a plain decimal number, was {shown!r}")
     return Decimal(text)
 
@@ -40,7 +41,7 @@ def to_steps(text: str, step: Decimal) -> int:
     """
     ratio = Fraction(parse_decimal(text)) / Fraction(step)
     if ratio.denominator != 1:
-        raise ValueError(f"{text} is off the grid of {step.normalize():f}")
+        raise ValueError(f"{text} is off the grid of {plain(step)}")
     return ratio.numerator
 
 
@@ -59,9 +60,8 @@ def steps_in(coarse: str, fine: str) -> int:
 
 def plain(value: Decimal) -> str:
     """Write a decimal without exponent or trailing zeros: the one text form of a number."""
-    if value == value.to_integral_value():
-        return f"{value.to_integral_value():f}"
-    return f"{value.normalize():f}"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def round_half_even(numerator: int, denominator: int) -> int:

@@ -1,0 +1,1 @@
+"""Bus to elsewhere: ClickHouse and the terminal."""

@@ -84,7 +84,9 @@ class Sender(Protocol):
         """Append records in order, durably, and return their offsets; all or none are appended.
 
         Raises:
-            BusError: nothing was appended. An unknown topic is a ConfigurationError.
+            BusError: nothing was appended, and the same records may be sent again.
+            PayloadError: a record that no log takes (too large); sending it again does not help.
+            ConfigurationError: an unknown topic.
         """
         ...
 

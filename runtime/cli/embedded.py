@@ -9,6 +9,7 @@ from typing import Any
 from runtime.bus.embedded import EmbeddedBus
 from runtime.cli.stages import stage
 from runtime.clock import Clock, SystemClock
+from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.units import US_PER_SECOND
 
@@ -35,9 +36,11 @@ def engine_params(settings: Settings) -> Any:  # processors.engine.EngineParams
 
 
 @asynccontextmanager
-async def open_log(settings: Settings) -> AsyncIterator[EmbeddedBus]:
+async def open_log(
+    settings: Settings, metrics: Metrics | None = None
+) -> AsyncIterator[EmbeddedBus]:
     """Open the embedded log and close it in the end."""
-    bus = await EmbeddedBus.open(settings.log)
+    bus = await EmbeddedBus.open(settings.log, metrics=metrics.bus if metrics else None)
     try:
         yield bus
     finally:
@@ -45,14 +48,17 @@ async def open_log(settings: Settings) -> AsyncIterator[EmbeddedBus]:
 
 
 @asynccontextmanager
-async def open_sink(settings: Settings, bus: EmbeddedBus) -> AsyncIterator[Any]:
+async def open_sink(
+    settings: Settings, bus: EmbeddedBus, metrics: Metrics | None = None
+) -> AsyncIterator[Any]:
     """Open and migrate the store, and return the sink that fills it from the log."""
     client = stage("sinks.clickhouse.client")
     target = settings.clickhouse_url or settings.store
     store = await asyncio.to_thread(client.open_store, target)
     try:
         await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
-        yield stage("sinks.clickhouse.sink").ClickHouseSink(bus, store)
+        counts = metrics.sink if metrics else None
+        yield stage("sinks.clickhouse.sink").ClickHouseSink(bus, store, metrics=counts)
     finally:
         await asyncio.to_thread(store.close)
 
@@ -91,7 +97,9 @@ async def simulated_market(settings: Settings, seed: int, speed: float) -> Async
 class Pipeline:
     """Collectors, processors and sink as three tasks, stopped in the order in which data flows."""
 
-    def __init__(self, settings: Settings, bus: EmbeddedBus, sink: Any, market: Market) -> None:
+    def __init__(
+        self, settings: Settings, bus: EmbeddedBus, sink: Any, market: Market, metrics: Metrics
+    ) -> None:
         feeds = stage("collectors.registry").choose_feeds(settings.feeds)
         collector = stage("collectors.collector")
         self.collector = collector.Collector(
@@ -104,6 +112,7 @@ class Pipeline:
             ),
             bus,
             market.clock,
+            metrics.collector,
         )
         self.host = stage("processors.host").EmbeddedHost(bus, engine_params(settings))
         self.sink = sink

@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 
@@ -207,24 +206,20 @@ def doctor(store: StoreOption = None, log: LogOption = None) -> None:
 
 def _run(settings: Settings, work: Coroutine[Any, Any, Any]) -> Any:
     stage("runtime.log").configure_logging(settings.log_level)
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def main() -> None:
     """Run the command line and turn errors into one line and an exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except ConfigurationError as error:
         _fail(str(error), MISCONFIGURED)
     except PerptapeError as error:
         _fail(str(error), FAILED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(MISCONFIGURED)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(INTERRUPTED)
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> None:

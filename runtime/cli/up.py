@@ -1,8 +1,10 @@
 """`perptape up`: the whole pipeline in one process."""
 
 import asyncio
+import importlib.metadata
 import signal
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from rich.console import Console
 
@@ -16,9 +18,10 @@ from runtime.cli.embedded import (
 )
 from runtime.cli.stages import stage
 from runtime.clock import SystemClock
+from runtime.metrics import Metrics, serve_metrics
 from runtime.settings import Settings
 
-SIMULATED = "simulated"
+EXAMPLE = "SELECT * FROM footprint_bars LIMIT 5"
 
 
 async def run_up(
@@ -66,13 +69,15 @@ async def _run(
     show: str | None,
     seconds: float | None,
 ) -> None:
+    metrics = Metrics()
+    metrics.describe_process(service="up", version=importlib.metadata.version("perptape"))
     async with (
-        open_log(settings) as bus,
-        open_sink(settings, bus) as sink,
+        open_log(settings, metrics) as bus,
+        open_sink(settings, bus, metrics) as sink,
         serve_store(settings) as port,
+        _serve_metrics(settings, metrics),
     ):
-        pipeline = Pipeline(settings, bus, sink, market)
-        metrics = _serve_metrics(settings)
+        pipeline = Pipeline(settings, bus, sink, market, metrics)
         _say_where(settings, console, port)
         helpers = []
         if show is not None:
@@ -85,17 +90,18 @@ async def _run(
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-            if metrics is not None:
-                await asyncio.to_thread(metrics.stop)
     counts = f"{pipeline.host.trades:,} trades on the tape"
     console.print(f"stopped: {counts}; everything collected is stored in {settings.store}")
 
 
-def _serve_metrics(settings: Settings) -> Any:
-    if not settings.metrics_port:
-        return None
-    module = stage("runtime.metrics")
-    return module.serve_metrics(module.Metrics(), settings.metrics_port)
+@asynccontextmanager
+async def _serve_metrics(settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
+    server = serve_metrics(metrics, settings.metrics_port) if settings.metrics_port else None
+    try:
+        yield
+    finally:
+        if server is not None:
+            await asyncio.to_thread(server.stop)
 
 
 async def _show(asset: str, settings: Settings, console: Console) -> None:
@@ -113,9 +119,6 @@ def _say_where(settings: Settings, console: Console, port: int) -> None:
         f"Log: {settings.log}   Store: {settings.store or settings.clickhouse_url}"
     )
     if port:
-        console.print(
-            f"SQL: http://127.0.0.1:{port} (read-only, ClickHouse's HTTP interface)   "
-            'or: perptape query "SELECT * FROM footprint_bars LIMIT 5"',
-            highlight=False,
-        )
+        where = f"http://127.0.0.1:{port} (read-only, ClickHouse's HTTP interface)"
+        console.print(f'SQL: {where}   or: perptape query "{EXAMPLE}"', highlight=False)
     console.print("Ladder: perptape watch BTC   Stop: Ctrl-C", highlight=False)

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS footprints_log
     venue LowCardinality(String) CODEC(ZSTD(1)),
     symbol LowCardinality(String) CODEC(ZSTD(1)),
     interval_seconds UInt32 CODEC(T64, ZSTD(1)),
-    row_size LowCardinality(String) CODEC(ZSTD(1)),
+    row_size Decimal(38, 18) CODEC(ZSTD(1)),
     bar_start DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     bar_end DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     revision UInt64 CODEC(Delta, ZSTD(1)),

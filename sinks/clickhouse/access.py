@@ -35,11 +35,13 @@ class Reader:
     Args:
         store: the connection to use.
         guarded: the other side checks what is asked; otherwise it is checked here.
+        exclusive: while this reader is open, no other process can have the store.
     """
 
-    def __init__(self, store: Store, *, guarded: bool) -> None:
+    def __init__(self, store: Store, *, guarded: bool, exclusive: bool) -> None:
         self._store = store
         self._guarded = guarded
+        self.exclusive = exclusive
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Table:
         """Answer one query; `{name:Type}` in it stands for a parameter.
@@ -74,7 +76,7 @@ def open_reader(store: Path) -> Reader:
             pass  # the process ended without removing its address, and its number may be another's
         else:
             served.use(DATABASE)
-            return Reader(served, guarded=True)
+            return Reader(served, guarded=True, exclusive=False)
     return _open_folder(path)
 
 
@@ -89,19 +91,26 @@ def _open_folder(path: Path) -> Reader:
     except (ConfigurationError, QueryError, StoreError):
         store.close()
         raise
-    return Reader(store, guarded=False)
+    return Reader(store, guarded=False, exclusive=_server_of(path) is None)
 
 
 def _address(path: Path) -> _Address | None:
-    """Return where another living process says that it serves this folder."""
+    """Return where another process serves this folder; asking ourselves could wait for ourselves."""
+    address = _server_of(path)
+    return None if address is None or address.pid == os.getpid() else address
+
+
+def _server_of(path: Path) -> _Address | None:
+    """Return where a living process says that it serves this folder."""
     try:
         text = (path / ADDRESS_FILE).read_bytes()
         address = msgspec.convert(json.loads(text), _Address)
-        if address.pid == os.getpid():
-            return None  # the engine is here; asking ourselves could wait for ourselves
-        os.kill(address.pid, 0)
-    except (FileNotFoundError, ProcessLookupError, ValueError, msgspec.ValidationError):
+    except (FileNotFoundError, ValueError, msgspec.ValidationError):
         return None
-    except PermissionError:  # it lives, under another user
-        return address
+    try:
+        os.kill(address.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # it lives, under another user
     return address

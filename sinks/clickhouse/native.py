@@ -1,8 +1,8 @@
 """Columns of one insert in ClickHouse's Native format.
 
-The driver's own encoder takes 3 to 5 times as long for the wide, repetitive trade rows, has to be
-given text for exact decimals, and builds its block anew at each attempt; here the block is bytes
-once, so that a retry is identical and its deduplication token can be a hash of what is sent.
+The driver's own encoder has to be given text for exact decimals and builds its block anew at each
+attempt; here the block is bytes once, so that a retry is identical and its deduplication token can
+be a hash of what is sent.
 
 Values are plain Python: integers for times (microseconds), enums (their number) and decimals
 (scaled, see `scaled`), text, floats, None, lists and dicts.

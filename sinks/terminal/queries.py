@@ -59,6 +59,11 @@ class Table(Protocol):
 class Reader(Protocol):
     """Something that answers SQL."""
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can have the store while this is open."""
+        ...
+
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> Table:
         """Answer one SELECT; `{name:Type}` stands for a parameter.
 

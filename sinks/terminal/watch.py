@@ -41,6 +41,8 @@ class _Source:
             self.close()
             raise
         self.known = view if isinstance(view, LadderView) else None
+        if self.reader.exclusive:
+            self.close()  # between two questions the store is free for `perptape up`
         return view
 
     def close(self) -> None:

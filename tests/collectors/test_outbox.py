@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from collectors.outbox import Outbox
-from collectors.session import Session
+from collectors.session import Drop, Session
 from runtime.backoff import Backoff
 from runtime.bus.protocol import Outgoing
-from runtime.errors import BusError
+from runtime.errors import BusError, PayloadError
 from tests.collectors.frames import BASE_US, spot_feed, streams, trade_frame
 
 
@@ -45,6 +45,23 @@ async def test_records_refused_by_the_log_are_sent_again_in_order() -> None:
     assert len(times) == 5
     assert times == sorted(times)
     assert box.sent == 5
+
+
+async def test_a_record_the_log_will_never_take_does_not_hold_the_others_up() -> None:
+    class Picky(FlakyLog):
+        async def send(self, records: Sequence[Outgoing]) -> list[int]:
+            if any(len(record.value or b"") > 5_000 for record in records):
+                raise PayloadError("too_large", "a record of more than 5,000 bytes")
+            return await super().send(records)
+
+    log = Picky(refusals=0)
+    box = outbox(log)
+    put_trades(box, 2)
+    box.put_drops("test", [Drop("oversized", "", b"x" * 60_000, 60_000, BASE_US)])
+    put_trades(box, 2)
+    await box.flush()
+    assert len(log.kept) == 4
+    assert box.dropped == 1
 
 
 async def test_a_full_outbox_gives_up_the_oldest_and_counts_them() -> None:

@@ -8,7 +8,7 @@ import pytest
 from runtime.bus.protocol import Bus, Consumer, Outgoing, Record
 from schemas.topics import TRADES
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 QUIET_SECONDS = 0.2
 
 

@@ -32,7 +32,7 @@ LEAD_US = 30_000_000
 
 STORE_SCRIPT = """
 import asyncio, sys
-
+from pathlib import Path
 from runtime.bus.embedded import EmbeddedBus
 from sinks.clickhouse.client import open_store
 from sinks.clickhouse.migrate import apply

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
@@ -268,6 +268,7 @@ _rows = st.tuples(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(_rows, max_size=5))
 def test_rows_of_any_64_bit_integers_come_back_exactly(rows: list[TradeRow]) -> None:
     batch = trade_batch(rows)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from aiokafka.partitioner import murmur2 as murmur2_of_aiokafka  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.topics import PARTITIONS, TOPICS, murmur2, partition_of
@@ -25,11 +25,13 @@ def test_murmur2_gives_the_published_values(data: bytes, signed: int) -> None:
     assert murmur2(data) == signed & 0xFFFFFFFF
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=100))
 def test_murmur2_agrees_with_aiokafka(data: bytes) -> None:
     assert murmur2(data) == murmur2_of_aiokafka(data) & 0xFFFFFFFF
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=40), st.integers(1, 100))
 def test_a_partition_is_inside_the_topic(key: bytes, partitions: int) -> None:
     assert 0 <= partition_of(key, partitions) < partitions

@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.units import parse_decimal, plain, round_half_even, steps_in, to_steps
@@ -43,6 +43,7 @@ def test_a_long_refused_text_is_quoted_only_at_its_beginning() -> None:
     assert len(str(caught.value)) < 120
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(0, 10**15), st.sampled_from(STEPS))
 def test_a_number_of_steps_comes_back_from_its_text(steps: int, step: str) -> None:
     assert to_steps(plain(steps * Decimal(step)), Decimal(step)) == steps
@@ -94,6 +95,7 @@ def test_halves_are_rounded_to_even(numerator: int, denominator: int, rounded: i
     assert round_half_even(numerator, denominator) == rounded
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(), st.integers(1))
 def test_rounding_agrees_with_fractions(numerator: int, denominator: int) -> None:
     assert round_half_even(numerator, denominator) == round(Fraction(numerator, denominator))

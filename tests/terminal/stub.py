@@ -22,6 +22,7 @@ class StubReader:
     failing: int = 0
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     closed: int = 0
+    exclusive: bool = False
 
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> Answer:
         self.asked.append((sql, dict(parameters or {})))

@@ -53,7 +53,7 @@ async def watching(reader: StubReader, console: Console) -> AsyncIterator[asynci
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110 (what is printed has no event)
+        while not condition():
             await asyncio.sleep(0)
 
 
@@ -231,3 +231,16 @@ async def test_a_console_without_unicode_gets_ascii() -> None:
     await watch("btc", STORE, once=True, console=console, open_store=lambda _: reader)
     assert pipe.getvalue().isascii()
     assert "v380" in pipe.getvalue()
+
+
+async def test_a_folder_that_nobody_serves_is_let_go_between_two_questions(tmp_path: Path) -> None:
+    reader = StubReader(worked_view(), exclusive=True)
+    await watch(
+        "BTC",
+        tmp_path,
+        refresh_seconds=0.01,
+        seconds=0.1,
+        console=Console(file=StringIO(), width=100),
+        open_store=lambda _: reader,
+    )
+    assert reader.closed >= 2

@@ -13,7 +13,7 @@ from runtime.bus.log_file import FILE_NAME
 from runtime.bus.protocol import Outgoing
 from schemas.topics import DAY_SECONDS, INSTRUMENTS, QUALITY, TRADES
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 START = 1_800_000_000.0
 
 
