@@ -1,39 +1,34 @@
-"""What the venue files share: strict reading of JSON, shapes for the fast way, and batching.
+"""What the venue files share: the two ways to read a frame, batching, addresses and listings.
 
-A parser reads a frame the fast way first: typed, in one pass, for the shapes that the venue is
-documented to send. Whatever does not come out of that clean is read again the careful way, which
-decides what every frame means and depends on neither key order nor shape.
+A parser reads a trade frame the fast way first: typed, in one pass, only the keys that are used.
+Whatever does not come out of that clean is read again the careful way, which decides what every
+frame means. A frame of another kind is known by its head and not read any further.
 """
 
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from collectors.grid import Lane, brief, shown
+from collectors.grid import Item, brief, lanes, shown
 from collectors.venue import Ignored, Message, Plan, Rejected, Stream, Trades
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument
-from schemas.trades import TradeRow
 from schemas.units import parse_decimal
 
 T = TypeVar("T")
 _WORD = re.compile(r"[^\s,:;\[\]{}\"']+")
-Item = tuple[Stream, TradeRow] | Rejected | Ignored
-"""What became of one trade of a frame."""
+_DOCUMENT = msgspec.json.Decoder()
+_OTHER = (Ignored("other"),)
 
 
 def read_document(frame: bytes) -> dict[str, object] | Rejected:
-    """Read one frame as a JSON object, refusing duplicate keys, NaN and all that is not JSON."""
+    """Read one frame as a JSON object; of duplicate keys the last wins, as on the fast way."""
     try:
-        document = json.loads(
-            frame.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        document = _DOCUMENT.decode(frame)
     except (ValueError, RecursionError) as error:
         return Rejected("malformed_json", brief(error))
     if not isinstance(document, dict):
@@ -41,96 +36,52 @@ def read_document(frame: bytes) -> dict[str, object] | Rejected:
     return document
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate key in an object")
-    return members
+def ignored(kinds: Mapping[str, str]) -> dict[str, tuple[Ignored]]:
+    """Make the answer to each kind of frame that is of no use, from the word it is counted by."""
+    return {kind: (Ignored(what),) for kind, what in kinds.items()}
 
 
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-@dataclass(frozen=True, slots=True)
-class Shape(Generic[T]):
-    """One documented shape of a trade frame, for the fast way.
-
-    Every key that the venue sends in it is a required field of `decode`'s type, so a frame that
-    decodes and has exactly `frame_keys + row_keys * rows` colons has each key once: a duplicate or
-    unknown key, or a colon inside a text, makes one more, and such a frame is read carefully.
-    `time_scale` turns its times to microseconds.
-    """
-
-    decode: Callable[[bytes], T]
-    frame_keys: int
-    row_keys: int
-    time_scale: int = 1_000
-
-
-def keys(*types: type[msgspec.Struct]) -> int:
-    """Count the keys that these types require."""
-    return sum(field.required for kind in types for field in msgspec.structs.fields(kind))
-
-
-def record(
-    wire: str, names: Mapping[str, str], types: Mapping[str, object], absent: Mapping[str, object]
-) -> type[msgspec.Struct]:
-    """Make the type of one trade as a venue sends it.
+class CarefulParser(ABC):
+    """What follows where the fast way does not apply.
 
     Args:
-        wire: its keys in the order in which they are sent, which decodes fastest.
-        names: our names of the keys that are used.
-        types: the types of the keys that are not text.
-        absent: what is read where a key is not on the wire.
+        ignored: the answers to the kinds of frames that the venue file knows and does not use.
+        streams: what the connection carries.
     """
-    on_wire = wire.split()
-    fields: list[tuple[str, object, object]] = [
-        (names.get(key, key), types.get(key, str), msgspec.field(name=key)) for key in on_wire
-    ]
-    fields += [
-        (names[key], types.get(key, str), msgspec.field(name=key, default=default))
-        for key, default in absent.items()
-        if key not in on_wire
-    ]
-    return msgspec.defstruct("Record", fields, gc=False)
 
+    def __init__(self, ignored: Mapping[str, tuple[Ignored]], streams: Sequence[Stream]) -> None:
+        self._ignored = ignored
+        self._lanes = lanes(streams)
+        self._skipped_last = False
+        """Books come in runs: after one, the head is tried before the fast way."""
 
-class CarefulParser(ABC, Generic[T]):
-    """The careful way, and which shape the fast way expects: the one that was last right."""
+    def _skip(self, frame: bytes) -> Sequence[Message]:
+        """Ignore a frame by its head alone, or return nothing; the rest of it is not checked."""
+        try:
+            messages = self._ignored.get(self._kind(frame), ())
+        except (ValueError, RecursionError):
+            messages = ()
+        self._skipped_last = bool(messages)
+        return messages
 
-    def __init__(self, shapes: Sequence[Shape[T]], lanes: dict[str, Lane]) -> None:
-        self._shapes = shapes
-        self._lanes = lanes
-        self._expect(shapes[0])
-
-    def _expect(self, shape: Shape[T]) -> None:
-        """Lay out all that `parse` needs in one tuple: unpacking it once is measurably cheaper."""
-        self._fast = (
-            shape.decode,
-            self._lanes,
-            shape.frame_keys,
-            shape.row_keys,
-            shape.time_scale,
-        )
+    def _read_other(self, frame: bytes) -> Sequence[Message]:
+        """Read what the fast way did not take."""
+        return self._skip(frame) or self._read_carefully(frame)
 
     def _read_carefully(self, frame: bytes) -> Sequence[Message]:
         document = read_document(frame)
-        if isinstance(document, Rejected):
-            return (document,)
-        messages = self._read(document)
-        if any(isinstance(message, Trades) for message in messages):
-            self._learn(frame)
-        return messages
+        return (document,) if isinstance(document, Rejected) else self._read(document)
 
-    def _learn(self, frame: bytes) -> None:
-        for shape in self._shapes:
-            try:
-                shape.decode(frame)
-            except (ValueError, RecursionError):
-                continue
-            self._expect(shape)
-            return
+    def _ignore(self, kind: str) -> Sequence[Message]:
+        return self._ignored.get(kind, _OTHER)
+
+    @abstractmethod
+    def _kind(self, frame: bytes) -> str:
+        """Read the head of a frame and name its kind.
+
+        Raises:
+            ValueError: it has no such head.
+        """
 
     @abstractmethod
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
@@ -148,6 +99,13 @@ def gather(items: Iterable[Item]) -> list[Message]:
         else:
             rest.append(item)
     return [*rows.values(), *rest]
+
+
+def read_rows(data: object, read: Callable[[object], Item]) -> Sequence[Message]:
+    """Read the list of trades of a frame; a bad one leaves the others."""
+    if not isinstance(data, list):
+        return (Rejected("unexpected_shape", f"data is no list, was {shown(data)}"),)
+    return gather(map(read, data)) if data else (Ignored("no_trades"),)
 
 
 def batches(streams: Sequence[Stream], size: int) -> list[Sequence[Stream]]:

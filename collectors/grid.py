@@ -5,14 +5,14 @@ lookup; a new one is checked and converted exactly.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
 
 from msgspec import Meta
 
-from collectors.venue import Rejected, Stream
+from collectors.venue import Ignored, Rejected, Stream
 from schemas.market import EXCLUDED_CLASSES, OFF_GRID, OrderClass, Side
 from schemas.trades import TradeRow
 from schemas.units import parse_decimal, to_steps
@@ -27,8 +27,9 @@ LATEST_US = 4_102_444_800_000_000
 ID_CHARACTERS = 64
 Id = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 OpaqueId = Annotated[str, Meta(min_length=1, max_length=ID_CHARACTERS)]
+Time = Annotated[int, Meta(ge=EARLIEST_US // 1_000, lt=LATEST_US)]
+"""In milliseconds or microseconds."""
 Milliseconds = Annotated[int, Meta(ge=EARLIEST_US // 1_000, lt=LATEST_US // 1_000)]
-Microseconds = Annotated[int, Meta(ge=EARLIEST_US, lt=LATEST_US)]
 
 _SHOWN_CHARACTERS = 120
 
@@ -89,6 +90,8 @@ class Steps(dict[str, int]):
 
 Lane = tuple[Stream, Steps, Steps]
 """Where the trades of one symbol go: the stream, its price steps and its quantity steps."""
+Item = tuple[Stream, TradeRow] | Rejected | Ignored
+"""What became of one trade of a frame."""
 
 
 def lanes(streams: Sequence[Stream]) -> dict[str, Lane]:
@@ -106,7 +109,8 @@ def lanes(streams: Sequence[Stream]) -> dict[str, Lane]:
 
 
 def read_row(
-    lane: Lane,
+    lanes: Mapping[str, Lane],
+    symbol: str,
     *,
     time_us: int,
     price: str,
@@ -114,8 +118,11 @@ def read_row(
     side: Side | None,
     trade_id: int | str,
     order_class: OrderClass = OrderClass.MARKET,
-) -> TradeRow | Rejected:
+) -> Item:
     """Build one row with every check, or say why there is none; the slow and complete way."""
+    lane = lanes.get(symbol)
+    if lane is None:
+        return Rejected("unknown_symbol", shown(symbol))
     if not EARLIEST_US <= time_us < LATEST_US:
         return Rejected("invalid_time", f"expected a time of 2009 to 2099, was {shown(time_us)}")
     if side is None:
@@ -130,7 +137,7 @@ def read_row(
         ticks, flags = _ticks(lane[1], price, order_class)
     except ValueError as error:
         return Rejected("invalid_price", brief(error))
-    return time_us, ticks, lots, int(side), trade_id, flags
+    return lane[0], (time_us, ticks, lots, int(side), trade_id, flags)
 
 
 def _is_id(trade_id: int | str) -> bool:

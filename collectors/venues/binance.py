@@ -12,16 +12,15 @@ What a reader would trip over:
 - Since 2026-06-30 streams may carry COIN-M (`st` 2); those are left out.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
 from collectors import frames, grid
-from collectors.frames import Item, Shape
-from collectors.grid import Id, Microseconds, Milliseconds
+from collectors.grid import EARLIEST_US, LATEST_US, Id, Item, Milliseconds, Time
 from collectors.venue import (
     Ignored,
     Leaving,
@@ -38,7 +37,7 @@ from collectors.venue import (
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind, OrderClass, Side, TradeIds
 
-_MICROSECONDS_FROM = 10**14
+T = TypeVar("T")
 
 _CLASSES = {
     "MARKET": OrderClass.MARKET,
@@ -48,104 +47,128 @@ _CLASSES = {
 }
 _FAST_CLASSES = {"MARKET": int(OrderClass.MARKET), "RPI": int(OrderClass.RPI)}
 _CHANNELS = ("trade", "aggTrade")
-_OTHERS = (
-    "depth", "bookTicker", "kline", "markPrice", "forceOrder", "miniTicker", "ticker",
-    "blockTrade", "rpiDepth", "contractInfo", "continuousKline",
+_SAME = (
+    "bookTicker", "blockTrade", "kline", "continuous_kline", "forceOrder", "contractInfo",
+    "compositeIndex", "assetIndexUpdate", "avgPrice",
 )  # fmt: skip
-
-
-class _Trade(Protocol):
-    """What the fast way reads of a trade; each shape below has it."""
-
-    symbol: str
-    id: int
-    price: str
-    quantity: str
-    time: int
-    buyer_is_maker: bool
-    order_type: str
-
-
-class _Frame(Protocol):
-    """A combined frame."""
-
-    data: _Trade
-
-
-_NAMES = {"s": "symbol", "a": "id", "t": "id", "p": "price", "q": "quantity", "T": "time"}
-_NAMES |= {"m": "buyer_is_maker", "X": "order_type"}
-_TYPES = {"E": int, "a": Id, "t": Id, "f": int, "l": int, "m": bool, "M": bool, "st": Literal[1]}
-
-
-def _shape(event: object, wire: str, time: object = Milliseconds) -> Shape[_Frame]:
-    """Make the shape of a combined frame; without `X` the stream has market fills only."""
-    types = {**_TYPES, "e": event, "T": time}
-    trade = frames.record(wire, _NAMES, types, {"X": "MARKET"})
-    combined = msgspec.defstruct("Combined", [("stream", str), ("data", trade)], gc=False)
-    decoder: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(combined)
-    time_scale = 1 if time is Microseconds else 1_000
-    return Shape(decoder.decode, frames.keys(combined, trade), 0, time_scale)
-
-
-_AGGREGATES = (
-    _shape(Literal["aggTrade"], "e E a s p q nq f l T m st"),
-    _shape(Literal["aggTrade"], "e E a s p q f l T m"),  # before 2025-12-31
-)
-_FILLS = (
-    _shape(Literal["trade"], "e E T s t p q X m st"),
-    _shape(Literal["trade"], "e E T s t p q X m"),  # before 2026-06-30
-)
-_SPOT_TRADES = (
-    _shape(Literal["trade"], "e E s t p q T m M", Microseconds),
-    _shape(Literal["trade"], "e E s t p q T m M"),  # without timeUnit
+_IGNORED = frames.ignored(
+    {event: event for event in _SAME}
+    | {f"depth{levels}": "depth" for levels in ("", "Update", 5, 10, 20)}
+    | {"markPriceUpdate": "markPrice", "24hrTicker": "ticker", "24hrMiniTicker": "miniTicker"}
+    | {"1hTicker": "ticker", "4hTicker": "ticker", "1dTicker": "ticker"}
 )
 
 
-class _AnyTrade(Struct, gc=False):
-    """A trade read carefully: what we use of it, in any shape that any of the streams had."""
+class _Trade(Struct, gc=False, kw_only=True):
+    """What every trade has; the rest differs by stream and by how it is read."""
 
-    event: str = field(name="e")
     symbol: str = field(name="s")
     price: str = field(name="p")
     quantity: str = field(name="q")
-    time: int = field(name="T")
     buyer_is_maker: bool = field(name="m")
+
+
+class _Aggregate(_Trade, gc=False, kw_only=True):
+    """A clean merged trade of USD-M."""
+
+    event: Literal["aggTrade"] = field(name="e")
+    id: Id = field(name="a")
+    time: Milliseconds = field(name="T")
+    margin: Literal[1] = field(name="st", default=1)
+    order_type: ClassVar[str] = "MARKET"
+
+
+class _Fill(_Trade, gc=False, kw_only=True):
+    """A clean raw fill of USD-M."""
+
+    event: Literal["trade"] = field(name="e")
+    id: Id = field(name="t")
+    time: Milliseconds = field(name="T")
+    margin: Literal[1] = field(name="st", default=1)
+    order_type: str = field(name="X")
+
+
+class _SpotTrade(_Trade, gc=False, kw_only=True):
+    """A clean spot trade; what is no time in microseconds is one in milliseconds."""
+
+    event: Literal["trade"] = field(name="e")
+    id: Id = field(name="t")
+    time: Time = field(name="T")
+    margin: Literal[1] = field(name="st", default=1)
+    order_type: ClassVar[str] = "MARKET"
+
+
+class _AnyTrade(_Trade, kw_only=True):
+    """A trade read carefully, of any stream."""
+
+    event: str = field(name="e")
+    time: int = field(name="T")
     aggregate_id: int | None = field(name="a", default=None)
     trade_id: int | None = field(name="t", default=None)
     order_type: str = field(name="X", default="")
     margin: int = field(name="st", default=1)
 
 
-class BinanceParser(frames.CarefulParser[_Frame]):
+class _Combined(Struct, Generic[T], gc=False):
+    """The envelope of a combined stream."""
+
+    data: T
+
+
+class _Event(Struct, gc=False):
+    event: str = field(name="e", default="")
+
+
+class _Head(_Event, gc=False):
+    """What kind a frame is of; spot book frames carry no event and are known by their stream."""
+
+    stream: str = ""
+    data: _Event | None = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_Decode = Callable[[bytes], _Combined[_Aggregate] | _Combined[_Fill] | _Combined[_SpotTrade]]
+
+
+class BinanceParser(frames.CarefulParser):
     """Reads the frames of one connection."""
 
     def __init__(self, feed: "BinanceFeed", streams: Sequence[Stream]) -> None:
-        super().__init__(feed.shapes, grid.lanes(streams))
+        super().__init__(_IGNORED, streams)
         self._feed = feed
+        self._decode = feed.decode
         self._requests = frames.requests(streams, feed.limits.names_per_request)
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; one dictionary lookup a number on the fast way."""
-        decode, lanes, frame_keys, _, time_scale = self._fast
+        if self._skipped_last and (messages := self._skip(frame)):
+            return messages
         try:
-            trade = decode(frame).data
-            stream, prices, quantities = lanes[trade.symbol]
+            trade = self._decode(frame).data
+            stream, prices, quantities = self._lanes[trade.symbol]
+            time = trade.time
+            time_us = time if time >= EARLIEST_US else time * 1_000
             row = (
-                trade.time * time_scale,
+                time_us,
                 prices[trade.price],
                 quantities[trade.quantity],
                 -1 if trade.buyer_is_maker else 1,
                 trade.id,
                 _FAST_CLASSES[trade.order_type],
             )
+            if not frame.isascii():
+                frame.decode()  # what was skipped may be no text
         except (ValueError, LookupError, RecursionError):
-            return self._read_carefully(frame)
-        if frame.count(b":") != frame_keys:
-            return self._read_carefully(frame)
-        return (Trades(stream, [row]),)
+            return self._read_other(frame)
+        return (Trades(stream, [row]),) if time_us < LATEST_US else self._read_carefully(frame)
+
+    def _kind(self, frame: bytes) -> str:
+        head = _HEAD.decode(frame)
+        event = head.event if head.data is None else head.data.event
+        return event or _channel(head.stream)
 
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
-        data = document.get("data", document)
+        data, stream = document.get("data", document), document.get("stream")
         if not isinstance(data, dict):
             return (Rejected("unexpected_shape", f"data is {grid.shown(data)}"),)
         event = data.get("e")
@@ -153,9 +176,12 @@ class BinanceParser(frames.CarefulParser[_Frame]):
             return (Leaving("serverShutdown"),)
         if event in _CHANNELS:
             return frames.gather([self._read_trade(data)])
-        if event is None and "stream" not in document:
+        if event is None and stream is None:
             return (self._read_reply(document),)
-        return (_ignore(event, document.get("stream")),)
+        kind = str(event or _channel(str(stream)))
+        if kind in _CHANNELS:
+            return (Rejected("unexpected_shape", f"no event in {grid.shown(stream)}"),)
+        return self._ignore(kind)
 
     def _read_trade(self, data: dict[str, object]) -> Item:
         try:
@@ -166,29 +192,21 @@ class BinanceParser(frames.CarefulParser[_Frame]):
             return Rejected("wrong_channel", f"{trade.event} of {grid.shown(trade.symbol)}")
         if trade.margin != 1:
             return Ignored("coin_margined")
-        if trade.order_type == "NA":
+        order_type = trade.order_type if self._feed.has_order_types else "MARKET"
+        if order_type == "NA":
             return Ignored("no_fill")
-        lane = self._lanes.get(trade.symbol)
-        if lane is None:
-            return Rejected("unknown_symbol", grid.shown(trade.symbol))
         trade_id = trade.aggregate_id if trade.event == "aggTrade" else trade.trade_id
-        micro = self._feed.kind is Kind.SPOT and trade.time > _MICROSECONDS_FROM
-        row = grid.read_row(
-            lane,
+        micro = self._feed.kind is Kind.SPOT and trade.time >= EARLIEST_US
+        return grid.read_row(
+            self._lanes,
+            trade.symbol,
             time_us=trade.time if micro else trade.time * 1_000,
             price=trade.price,
             quantity=trade.quantity,
             side=Side.SELL if trade.buyer_is_maker else Side.BUY,
             trade_id=-1 if trade_id is None else trade_id,
-            order_class=self._class_of(trade.order_type),
+            order_class=_CLASSES.get(order_type, OrderClass.UNKNOWN),
         )
-        return row if isinstance(row, Rejected) else (lane[0], row)
-
-    def _class_of(self, order_type: str) -> OrderClass:
-        """Only raw USD-M fills say their class; other streams carry nothing but market fills."""
-        if not self._feed.has_order_types:
-            return OrderClass.MARKET
-        return _CLASSES.get(order_type, OrderClass.UNKNOWN)
 
     def _read_reply(self, document: dict[str, object]) -> Message:
         names = self._requests.get(str(document.get("id")), ())
@@ -202,13 +220,9 @@ class BinanceParser(frames.CarefulParser[_Frame]):
         return Rejected("unexpected_shape", grid.shown(sorted(document)))
 
 
-def _ignore(event: object, stream: object) -> Message:
-    """Name a frame that is no trade; spot book frames carry no event and are known by stream."""
-    kind = str(event) if event is not None else str(stream).rpartition("@")[2]
-    if event is None and kind in _CHANNELS:
-        return Rejected("unexpected_shape", f"no event in {grid.shown(stream)}")
-    matches = [other for other in _OTHERS if kind.startswith(other)]
-    return Ignored(matches[0] if matches else "other")
+def _channel(stream: str) -> str:
+    """Return the channel in the name of a stream, `depth20` of `btcusdt@depth20@100ms`."""
+    return stream.partition("@")[2].partition("@")[0]
 
 
 class _Listing(Struct):
@@ -254,7 +268,7 @@ class BinanceFeed:
     default: bool
     channel: str
     has_order_types: bool
-    shapes: tuple[Shape[_Frame], ...]
+    decode: _Decode
     rest_url: str
     listing_path: str
     ws_url: str
@@ -334,7 +348,7 @@ USDM = BinanceFeed(
     default=True,
     channel="aggTrade",
     has_order_types=False,
-    shapes=_AGGREGATES,
+    decode=msgspec.json.Decoder(_Combined[_Aggregate]).decode,
     rest_url="https://fapi.binance.com",
     listing_path="/fapi/v1/exchangeInfo",
     ws_url="wss://fstream.binance.com",
@@ -354,7 +368,7 @@ USDM_FILLS = replace(
     default=False,
     channel="trade",
     has_order_types=True,
-    shapes=_FILLS,
+    decode=msgspec.json.Decoder(_Combined[_Fill]).decode,
     ws_path="/public/stream",
     routes=("/public/", "/stream", "/ws", "/fapi/"),
 )
@@ -364,7 +378,7 @@ SPOT = BinanceFeed(
     default=True,
     channel="trade",
     has_order_types=False,
-    shapes=_SPOT_TRADES,
+    decode=msgspec.json.Decoder(_Combined[_SpotTrade]).decode,
     rest_url="https://api.binance.com",
     listing_path="/api/v3/exchangeInfo",
     ws_url="wss://stream.binance.com:9443",

@@ -13,15 +13,14 @@ What a reader would trip over:
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct, field
 
 from collectors import frames, grid
-from collectors.frames import Item, Shape
-from collectors.grid import Milliseconds, OpaqueId
+from collectors.grid import Item, Milliseconds, OpaqueId
 from collectors.venue import (
     Heartbeat,
     Ignored,
@@ -40,59 +39,18 @@ from schemas.market import Kind, OrderClass, Side, TradeIds
 from schemas.trades import TradeRow
 
 _TOPIC = "publicTrade."
-_OTHERS = ("orderbook", "tickers", "kline", "allLiquidation", "liquidation", "insurance")
+_OTHERS = (
+    "orderbook", "tickers", "kline", "allLiquidation", "liquidation", "insurance", "priceLimit",
+    "adlAlert",
+)  # fmt: skip
+_IGNORED = frames.ignored({kind: kind for kind in _OTHERS})
 _SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 _BLOCK, _RPI = int(OrderClass.BLOCK), int(OrderClass.RPI)
 _PAGES = 50
 _NOT_CRYPTO = frozenset({"commodity", "stock", "forex", "xstocks"})
 
 
-class _Trade(Protocol):
-    """What the fast way reads of a trade."""
-
-    time: int
-    symbol: str
-    side: str
-    quantity: str
-    price: str
-    id: str
-    is_block: bool
-    is_rpi: bool
-
-
-class _Frame(Protocol):
-    """Trades of one topic."""
-
-    topic: str
-    data: list[_Trade]
-
-
-_NAMES = {"T": "time", "s": "symbol", "S": "side", "v": "quantity", "p": "price", "i": "id"}
-_NAMES |= {"BT": "is_block", "RPI": "is_rpi", "L": "tick_direction"}
-_TYPES = {"T": Milliseconds, "S": Literal["Buy", "Sell"], "i": OpaqueId, "seq": int}
-_TYPES |= {"BT": bool, "RPI": bool}
-
-
-def _shape(wire: str) -> Shape[_Frame]:
-    """Make the shape of a frame of trades with these keys."""
-    trade = frames.record(wire, _NAMES, _TYPES, {"RPI": False})
-    fields = [("topic", str), ("type", str), ("ts", int | str), ("data", list[trade])]  # type: ignore[valid-type]
-    frame = msgspec.defstruct("Frame", fields, gc=False)
-    decoder: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(frame)
-    return Shape(decoder.decode, frames.keys(frame), frames.keys(trade))
-
-
-_LINEAR = (
-    _shape("T s S v p L i BT RPI seq"),
-    _shape("T s S v p L i BT"),  # 2023
-)
-_SPOT = (
-    _shape("i T p v S seq s BT RPI"),
-    _shape("i T p v S s BT"),  # 2023
-)
-
-
-class _AnyTrade(Struct, gc=False):
+class _AnyTrade(Struct, gc=False, kw_only=True):
     """A trade read carefully."""
 
     time: int = field(name="T")
@@ -112,63 +70,85 @@ class _AnyTrade(Struct, gc=False):
         return OrderClass.RPI if self.is_rpi else OrderClass.MARKET
 
 
-class BybitParser(frames.CarefulParser[_Frame]):
+class _Trade(_AnyTrade, gc=False, kw_only=True):
+    """A clean trade."""
+
+    time: Milliseconds = field(name="T")
+    side: Literal["Buy", "Sell"] = field(name="S")
+    id: OpaqueId = field(name="i")
+
+
+class _Frame(Struct, gc=False):
+    """Clean trades of one topic."""
+
+    topic: str
+    data: list[_Trade]
+
+
+class _Head(Struct, gc=False):
+    """What kind a frame is of."""
+
+    topic: str
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+class BybitParser(frames.CarefulParser):
     """Reads the frames of one connection."""
 
     def __init__(self, feed: "BybitFeed", streams: Sequence[Stream]) -> None:
-        super().__init__(feed.shapes, grid.lanes(streams))
+        super().__init__(_IGNORED, streams)
         self._symbols = {stream.name: stream.instrument.venue_symbol for stream in streams}
         self._requests = frames.requests(streams, feed.limits.names_per_request)
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; all its rows are normally of the topic's symbol."""
-        decode, lanes, frame_keys, row_keys, _ = self._fast
+        if self._skipped_last and (messages := self._skip(frame)):
+            return messages
         try:
-            message = decode(frame)
+            message = _FRAME.decode(frame)
             symbol = self._symbols[message.topic]
-            stream, prices, quantities = lanes[symbol]
+            stream, prices, quantities = self._lanes[symbol]
             rows: list[TradeRow] = []
             for trade in message.data:
-                if trade.symbol == symbol:
-                    row = (
-                        trade.time * 1_000,
-                        prices[trade.price],
-                        quantities[trade.quantity],
-                        1 if trade.side == "Buy" else -1,
-                        trade.id,
-                        _BLOCK if trade.is_block else _RPI if trade.is_rpi else 0,
-                    )
-                    rows.append(row)
+                if trade.symbol != symbol:
+                    return self._read_carefully(frame)
+                row = (
+                    trade.time * 1_000,
+                    prices[trade.price],
+                    quantities[trade.quantity],
+                    1 if trade.side == "Buy" else -1,
+                    trade.id,
+                    _BLOCK if trade.is_block else _RPI if trade.is_rpi else 0,
+                )
+                rows.append(row)
         except (ValueError, LookupError, RecursionError):
-            return self._read_carefully(frame)
-        if not rows or frame.count(b":") != frame_keys + row_keys * len(rows):
-            return self._read_carefully(frame)
-        return (Trades(stream, rows),)
+            return self._read_other(frame)
+        # What was skipped may be no text, and an id must be printable, however it is escaped.
+        clean = frame.isascii() and b"\\" not in frame and b"\x7f" not in frame
+        return (Trades(stream, rows),) if rows and clean else self._read_carefully(frame)
+
+    def _kind(self, frame: bytes) -> str:
+        return _HEAD.decode(frame).topic.partition(".")[0]
 
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         topic = document.get("topic")
         if topic is None:
             return (self._read_reply(document),)
         if not isinstance(topic, str) or not topic.startswith(_TOPIC):
-            kind = str(topic).partition(".")[0]
-            return (Ignored(kind if kind in _OTHERS else "other"),)
-        data = document.get("data")
-        if not isinstance(data, list):
-            return (Rejected("unexpected_shape", f"data of {grid.shown(topic)} is no list"),)
-        if not data:
-            return (Ignored("no_trades"),)
-        return frames.gather([self._read_trade(row) for row in data])
+            return self._ignore(str(topic).partition(".")[0])
+        return frames.read_rows(document.get("data"), self._read_trade)
 
     def _read_trade(self, row: object) -> Item:
         try:
             trade = msgspec.convert(row, _AnyTrade)
         except ValueError as error:
             return Rejected("unexpected_shape", grid.brief(error))
-        lane = self._lanes.get(trade.symbol)
-        if lane is None:
-            return Rejected("unknown_symbol", grid.shown(trade.symbol))
-        result = grid.read_row(
-            lane,
+        return grid.read_row(
+            self._lanes,
+            trade.symbol,
             time_us=trade.time * 1_000,
             price=trade.price,
             quantity=trade.quantity,
@@ -176,7 +156,6 @@ class BybitParser(frames.CarefulParser[_Frame]):
             trade_id=trade.id,
             order_class=trade.order_class,
         )
-        return result if isinstance(result, Rejected) else (lane[0], result)
 
     def _read_reply(self, document: dict[str, object]) -> Message:
         detail, operation = str(document.get("ret_msg")), document.get("op")
@@ -236,7 +215,6 @@ class BybitFeed:
     kind: Kind
     category: str
     lot: str
-    shapes: tuple[Shape[_Frame], ...]
     limits: Limits = _LIMITS
     venue: str = "bybit"
     default: bool = True
@@ -321,6 +299,6 @@ class BybitFeed:
 
 
 FEEDS = (
-    BybitFeed("bybit.linear", Kind.LINEAR_PERPETUAL, "linear", "qtyStep", _LINEAR),
-    BybitFeed("bybit.spot", Kind.SPOT, "spot", "basePrecision", _SPOT),
+    BybitFeed("bybit.linear", Kind.LINEAR_PERPETUAL, "linear", "qtyStep"),
+    BybitFeed("bybit.spot", Kind.SPOT, "spot", "basePrecision"),
 )

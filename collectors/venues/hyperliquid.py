@@ -18,14 +18,13 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
 from collectors import frames, grid
-from collectors.frames import Item, Shape
-from collectors.grid import Id, Milliseconds
+from collectors.grid import Id, Item, Milliseconds
 from collectors.venue import (
     Heartbeat,
     Ignored,
@@ -45,54 +44,20 @@ from schemas.trades import TradeRow
 from schemas.units import plain
 
 _CHANNEL = "trades"
-_OTHERS = frozenset(
-    {"l2Book", "l2", "bbo", "candle", "allMids", "activeAssetCtx", "activeSpotAssetCtx"}
-    | {"allDexsAssetCtxs", "fastAssetCtxs", "post", "notification"}
-)
+_OTHERS = {"l2Book", "l2", "bbo", "candle", "allMids", "activeAssetCtx", "activeSpotAssetCtx"} | {
+    "allDexsAssetCtxs",
+    "fastAssetCtxs",
+    "post",
+    "notification",
+}
+_IGNORED = frames.ignored({channel: channel for channel in _OTHERS})
 _SIDES = {"B": Side.BUY, "A": Side.SELL}
 _PRICE_DECIMALS = 6
 _THOUSANDS = re.compile(r"k([A-Z][A-Z0-9]+)")
 _COIN = re.compile(r'\\?"coin\\?"\s*:\s*\\?"([^"\\]+)')
 
 
-class _Trade(Protocol):
-    """What the fast way reads of a trade."""
-
-    coin: str
-    side: str
-    price: str
-    quantity: str
-    time: int
-    id: int
-
-
-class _Frame(Protocol):
-    """Trades of one coin."""
-
-    data: list[_Trade]
-
-
-_NAMES = {"px": "price", "sz": "quantity", "tid": "id"}
-_TYPES = {"side": Literal["A", "B"], "time": Milliseconds, "tid": Id}
-_TYPES |= {"hash": msgspec.Raw, "users": msgspec.Raw}
-
-
-def _shape(wire: str) -> Shape[_Frame]:
-    """Make the shape of a frame of trades with these keys."""
-    trade = frames.record(wire, _NAMES, _TYPES, {})
-    fields = [("channel", Literal["trades"]), ("data", list[trade])]  # type: ignore[valid-type]
-    frame = msgspec.defstruct("Frame", fields, gc=False)
-    decoder: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(frame)
-    return Shape(decoder.decode, frames.keys(frame), frames.keys(trade))
-
-
-_SHAPES = (
-    _shape("coin side px sz time hash tid users"),
-    _shape("coin side px sz time hash tid"),  # 2024
-)
-
-
-class _AnyTrade(Struct, gc=False):
+class _AnyTrade(Struct, gc=False, kw_only=True):
     """A trade read carefully."""
 
     coin: str
@@ -103,82 +68,104 @@ class _AnyTrade(Struct, gc=False):
     id: int = field(name="tid")
 
 
-class HyperliquidParser(frames.CarefulParser[_Frame]):
+class _Trade(_AnyTrade, gc=False, kw_only=True):
+    """A clean trade."""
+
+    side: Literal["A", "B"]
+    time: Milliseconds
+    id: Id = field(name="tid")
+
+
+class _Frame(Struct, gc=False):
+    """Clean trades, normally of one coin."""
+
+    channel: Literal["trades"]
+    data: list[_Trade]
+
+
+class _Head(Struct, gc=False):
+    """What kind a frame is of."""
+
+    channel: str
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+class HyperliquidParser(frames.CarefulParser):
     """Reads the frames of one connection."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
-        super().__init__(_SHAPES, grid.lanes(streams))
+        super().__init__(_IGNORED, streams)
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; all its rows are normally of one coin."""
-        decode, lanes, frame_keys, row_keys, _ = self._fast
+        if self._skipped_last and (messages := self._skip(frame)):
+            return messages
         try:
-            data = decode(frame).data
+            data = _FRAME.decode(frame).data
             coin = data[0].coin
-            stream, prices, quantities = lanes[coin]
+            stream, prices, quantities = self._lanes[coin]
             rows: list[TradeRow] = []
             for trade in data:
-                if trade.coin == coin:
-                    row = (
-                        trade.time * 1_000,
-                        prices[trade.price],
-                        quantities[trade.quantity],
-                        1 if trade.side == "B" else -1,
-                        trade.id,
-                        0,
-                    )
-                    rows.append(row)
+                if trade.coin != coin:
+                    return self._read_carefully(frame)
+                row = (
+                    trade.time * 1_000,
+                    prices[trade.price],
+                    quantities[trade.quantity],
+                    1 if trade.side == "B" else -1,
+                    trade.id,
+                    0,
+                )
+                rows.append(row)
+            if not frame.isascii():
+                frame.decode()  # what was skipped may be no text
         except (ValueError, LookupError, RecursionError):
-            return self._read_carefully(frame)
-        if (
-            frame.count(b":") != frame_keys + row_keys * len(rows)
-            or not frame.isascii()  # what is taken raw was not checked to be UTF-8
-        ):
-            return self._read_carefully(frame)
+            return self._read_other(frame)
         return (Trades(stream, rows),)
+
+    def _kind(self, frame: bytes) -> str:
+        return _HEAD.decode(frame).channel
 
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         channel, data = document.get("channel"), document.get("data")
         if channel != _CHANNEL:
-            return (self._read_other(channel, data),)
-        if not isinstance(data, list):
-            return (Rejected("unexpected_shape", "data is no list"),)
-        if not data:
-            return (Ignored("no_trades"),)
-        return frames.gather([self._read_trade(row) for row in data])
+            return self._read_answer(channel, data)
+        return frames.read_rows(data, self._read_trade)
 
     def _read_trade(self, row: object) -> Item:
         try:
             trade = msgspec.convert(row, _AnyTrade)
         except ValueError as error:
             return Rejected("unexpected_shape", grid.brief(error))
-        lane = self._lanes.get(trade.coin)
-        if lane is None:
-            return Rejected("unknown_symbol", grid.shown(trade.coin))
-        result = grid.read_row(
-            lane,
+        return grid.read_row(
+            self._lanes,
+            trade.coin,
             time_us=trade.time * 1_000,
             price=trade.price,
             quantity=trade.quantity,
             side=_SIDES.get(trade.side),
             trade_id=trade.id,
         )
-        return result if isinstance(result, Rejected) else (lane[0], result)
 
-    def _read_other(self, channel: object, data: object) -> Message:
-        if channel == "pong":
-            return Heartbeat()
-        if channel == "error":
-            words = str(data)
-            names = self._names(_COIN.findall(words))
-            if words.startswith("Already subscribed"):
-                return Subscribed(names)
-            return Refused(grid.brief(words), names)
-        if channel == "subscriptionResponse" and isinstance(data, dict):
-            return self._read_response(data)
+    def _read_answer(self, channel: object, data: object) -> Sequence[Message]:
         if not isinstance(channel, str):
-            return Rejected("unexpected_shape", f"channel is {grid.shown(channel)}")
-        return Ignored(channel if channel in _OTHERS else "other")
+            return (Rejected("unexpected_shape", f"channel is {grid.shown(channel)}"),)
+        if channel == "pong":
+            return (Heartbeat(),)
+        if channel == "error":
+            return (self._read_error(str(data)),)
+        if channel == "subscriptionResponse" and isinstance(data, dict):
+            return (self._read_response(data),)
+        return self._ignore(channel)
+
+    def _read_error(self, words: str) -> Message:
+        names = self._names(_COIN.findall(words))
+        if words.startswith("Already subscribed"):
+            return Subscribed(names)
+        return Refused(grid.brief(words), names)
 
     def _read_response(self, data: dict[str, object]) -> Message:
         subscription = data.get("subscription")

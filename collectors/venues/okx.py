@@ -16,14 +16,13 @@ What a reader would trip over:
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
 from collectors import frames, grid
-from collectors.frames import Item, Shape
-from collectors.grid import Id, Milliseconds
+from collectors.grid import Id, Item, Milliseconds
 from collectors.venue import (
     Heartbeat,
     Ignored,
@@ -40,67 +39,24 @@ from collectors.venue import (
 )
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind, OrderClass, Side, TradeIds
+from schemas.trades import TradeRow
 from schemas.units import parse_decimal
 
 _CHANNEL = "trades"
 _OTHER_TRADES = frozenset({"trades-all", "option-trades"})
-_OTHERS = frozenset(
+_OTHERS = (
     {"books", "books5", "bbo-tbt", "books-l2-tbt", "books50-l2-tbt", "tickers", "mark-price"}
     | {"open-interest", "funding-rate", "index-tickers", "price-limit", "liquidation-orders"}
     | {"instruments", "status"}
 )
+_IGNORED = frames.ignored({channel: channel for channel in _OTHERS})
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _CLASSES = {"0": OrderClass.MARKET, "1": OrderClass.RPI}
 _RPI = int(OrderClass.RPI)
 _UPGRADE = "64008"
 
 
-class _Arg(Struct, gc=False):
-    channel: Literal["trades"]
-    symbol: str = field(name="instId")
-
-
-class _Trade(Protocol):
-    """What the fast way reads of a trade."""
-
-    symbol: str
-    id: int
-    price: str
-    quantity: str
-    side: str
-    time: int
-    source: str
-
-
-class _Frame(Protocol):
-    """One trade, as the venue sends them."""
-
-    data: tuple[_Trade]
-
-
-_NAMES = {"instId": "symbol", "tradeId": "id", "px": "price", "sz": "quantity", "ts": "time"}
-_NAMES |= {"side": "side", "source": "source"}
-_TYPES = {"tradeId": Id, "ts": Milliseconds, "side": Literal["buy", "sell"], "seqId": int}
-_TYPES |= {"source": Literal["0", "1"]}
-
-
-def _shape(wire: str) -> Shape[_Frame]:
-    """Make the shape of a frame of one trade with these keys."""
-    trade = frames.record(wire, _NAMES, _TYPES, {"source": "0"})
-    fields = [("arg", _Arg), ("data", tuple[trade])]  # type: ignore[valid-type]
-    frame = msgspec.defstruct("Frame", fields, gc=False)
-    decoder: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(frame, strict=False)
-    return Shape(decoder.decode, frames.keys(frame, _Arg, trade), 0)
-
-
-_SHAPES = (
-    _shape("instId tradeId px sz side ts count source seqId"),
-    _shape("instId tradeId px sz side ts count"),  # before 2025-08
-    _shape("instId tradeId px sz side ts"),  # 2022
-)
-
-
-class _AnyTrade(Struct, gc=False):
+class _AnyTrade(Struct, gc=False, kw_only=True):
     """A trade read carefully."""
 
     symbol: str = field(name="instId")
@@ -112,36 +68,80 @@ class _AnyTrade(Struct, gc=False):
     source: str = "0"
 
 
-class OkxParser(frames.CarefulParser[_Frame]):
+class _Trade(_AnyTrade, gc=False, kw_only=True):
+    """A clean trade."""
+
+    id: Id = field(name="tradeId")
+    side: Literal["buy", "sell"]
+    time: Milliseconds = field(name="ts")
+    source: Literal["0", "1"] = "0"
+
+
+class _TradesArg(Struct, gc=False):
+    channel: Literal["trades"]
+    symbol: str = field(name="instId")
+
+
+class _Frame(Struct, gc=False):
+    """Clean trades of one instrument, normally one."""
+
+    arg: _TradesArg
+    data: list[_Trade]
+
+
+class _Arg(Struct, gc=False):
+    channel: str
+
+
+class _Head(Struct, gc=False):
+    """What kind a frame is of; an event may be about a channel and is not of it."""
+
+    arg: _Arg
+    event: Literal[""] = ""
+
+
+_FRAME = msgspec.json.Decoder(_Frame, strict=False)
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+class OkxParser(frames.CarefulParser):
     """Reads the frames of one connection."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
-        super().__init__(_SHAPES, grid.lanes(streams))
+        super().__init__(_IGNORED, streams)
 
     def parse(self, frame: bytes) -> Sequence[Message]:
-        """Turn one frame into messages; it holds one trade, so more of them go the careful way."""
-        decode, lanes, frame_keys, _, _ = self._fast
+        """Turn one frame into messages; all its rows are normally of the argument's instrument."""
+        if self._skipped_last and (messages := self._skip(frame)):
+            return messages
         try:
-            (trade,) = decode(frame).data
-            stream, prices, quantities = lanes[trade.symbol]
-            row = (
-                trade.time * 1_000,
-                prices[trade.price],
-                quantities[trade.quantity],
-                1 if trade.side == "buy" else -1,
-                trade.id,
-                0 if trade.source == "0" else _RPI,
-            )
+            message = _FRAME.decode(frame)
+            symbol = message.arg.symbol
+            stream, prices, quantities = self._lanes[symbol]
+            rows: list[TradeRow] = []
+            for trade in message.data:
+                if trade.symbol != symbol:
+                    return self._read_carefully(frame)
+                row = (
+                    trade.time * 1_000,
+                    prices[trade.price],
+                    quantities[trade.quantity],
+                    1 if trade.side == "buy" else -1,
+                    trade.id,
+                    0 if trade.source == "0" else _RPI,
+                )
+                rows.append(row)
+            if not frame.isascii():
+                frame.decode()  # what was skipped may be no text
         except (ValueError, LookupError, RecursionError):
-            return self._read_carefully(frame)
-        if frame.count(b":") != frame_keys:
-            return self._read_carefully(frame)
-        return (Trades(stream, [row]),)
+            return self._read_other(frame)
+        return (Trades(stream, rows),) if rows else self._read_carefully(frame)
 
     def _read_carefully(self, frame: bytes) -> Sequence[Message]:
-        if frame == b"pong":
-            return (Heartbeat(),)
-        return super()._read_carefully(frame)
+        return (Heartbeat(),) if frame == b"pong" else super()._read_carefully(frame)
+
+    def _kind(self, frame: bytes) -> str:
+        return _HEAD.decode(frame).arg.channel
 
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         arg = document.get("arg")
@@ -153,24 +153,17 @@ class OkxParser(frames.CarefulParser[_Frame]):
         if channel in _OTHER_TRADES:
             return (Rejected("wrong_channel", channel),)
         if channel != _CHANNEL:
-            return (Ignored(channel if channel in _OTHERS else "other"),)
-        data = document.get("data")
-        if not isinstance(data, list):
-            return (Rejected("unexpected_shape", "data is no list"),)
-        if not data:
-            return (Ignored("no_trades"),)
-        return frames.gather([self._read_trade(row) for row in data])
+            return self._ignore(channel)
+        return frames.read_rows(document.get("data"), self._read_trade)
 
     def _read_trade(self, row: object) -> Item:
         try:
             trade = msgspec.convert(row, _AnyTrade, strict=False)
         except ValueError as error:
             return Rejected("unexpected_shape", grid.brief(error))
-        lane = self._lanes.get(trade.symbol)
-        if lane is None:
-            return Rejected("unknown_symbol", grid.shown(trade.symbol))
-        result = grid.read_row(
-            lane,
+        return grid.read_row(
+            self._lanes,
+            trade.symbol,
             time_us=trade.time * 1_000,
             price=trade.price,
             quantity=trade.quantity,
@@ -178,7 +171,6 @@ class OkxParser(frames.CarefulParser[_Frame]):
             trade_id=trade.id,
             order_class=_CLASSES.get(trade.source, OrderClass.UNKNOWN),
         )
-        return result if isinstance(result, Rejected) else (lane[0], result)
 
     def _read_event(self, document: dict[str, object], arg: object) -> Message:
         event = document["event"]

@@ -89,8 +89,14 @@ def row(**changes: Any) -> Any:
         "side": Side.SELL,
         "trade_id": 7,
     }
-    (lane,) = lanes([stream()]).values()
-    return read_row(lane, **(given_row | changes))
+    found = read_row(lanes([stream()]), "X", **(given_row | changes))
+    return found[1] if isinstance(found, tuple) else found
+
+
+def test_a_trade_of_a_symbol_without_a_lane_is_rejected() -> None:
+    found = read_row({}, "X", time_us=0, price="", quantity="", side=None, trade_id=0)
+    assert isinstance(found, Rejected)
+    assert found.reason == "unknown_symbol"
 
 
 def test_a_good_trade_is_a_row() -> None:
