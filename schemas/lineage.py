@@ -6,6 +6,19 @@ import msgspec
 
 from schemas.market import FeedState
 
+EPOCH_BITS, OFFSET_BITS = 24, 40
+EPOCH_LIMIT = 1 << EPOCH_BITS
+
+
+def revision_of(epoch: int, offset: int) -> int:
+    """Return a number of 64 bits that grows along a log, and with each log made later.
+
+    Args:
+        epoch: the log's, below `EPOCH_LIMIT`.
+        offset: of the input record, below 2^40.
+    """
+    return epoch << OFFSET_BITS | offset
+
 
 class Status(StrEnum):
     """Completeness of one window."""

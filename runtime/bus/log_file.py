@@ -19,6 +19,7 @@ from typing import Literal
 
 from runtime.bus.protocol import TopicPartition
 from runtime.errors import BusError, ConfigurationError, PerptapeError
+from schemas.lineage import EPOCH_LIMIT
 from schemas.topics import Topic
 
 FILE_NAME = "log.sqlite3"
@@ -31,7 +32,6 @@ PAGE_BYTES = 8192
 
 EPOCH_ORIGIN_SECONDS = 1_577_836_800
 """2020-01-01T00:00:00Z."""
-EPOCH_LIMIT = 1 << 20
 
 _LOCK_PAUSE_SECONDS = 0.001
 _SCHEMA = """
@@ -263,7 +263,7 @@ def _prepare(
     try:
         if _check_format(connection, path) == 0:
             created = int(clock())
-            epoch = (created - EPOCH_ORIGIN_SECONDS) // 3600
+            epoch = (created - EPOCH_ORIGIN_SECONDS) // 60
             for statement in _SCHEMA.split(";\n")[:-1]:
                 connection.execute(statement)
             connection.execute(

@@ -95,7 +95,7 @@ def _open_folder(path: Path) -> Reader:
 
 
 def _address(path: Path) -> _Address | None:
-    """Return where another process serves this folder; asking ourselves could wait for ourselves."""
+    """Return where another process serves this folder; asking ourselves could block us."""
     address = _server_of(path)
     return None if address is None or address.pid == os.getpid() else address
 

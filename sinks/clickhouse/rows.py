@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from schemas.lineage import InputRange, Status
+from schemas.lineage import InputRange, Status, revision_of
 from schemas.market import Kind, Scope
 from schemas.units import US_PER_DAY, US_PER_SECOND
 from sinks.clickhouse.native import GRID_DECIMALS, Column, column
@@ -18,8 +18,6 @@ KINDS = {Kind.SPOT: 1, Kind.LINEAR_PERPETUAL: 2, Kind.INVERSE_PERPETUAL: 3}
 SCOPES = {Scope.VENUE: 1, Scope.PERP: 2, Scope.SPOT: 3}
 STATUSES = {Status.COMPLETE: 1, Status.PARTIAL: 2, Status.GAP: 3}
 
-OFFSET_BITS = 44
-EPOCH_LIMIT = 1 << (64 - OFFSET_BITS)
 """Epochs from here on do not fit before the offset in a 64 bit revision."""
 
 TIME = "DateTime64(6, 'UTC')"
@@ -48,7 +46,7 @@ class Source:
     @property
     def revision(self) -> int:
         """A number that grows along the log, and with each log made later."""
-        return self.epoch << OFFSET_BITS | self.offset
+        return revision_of(self.epoch, self.offset)
 
 
 class Piece(NamedTuple):

@@ -20,10 +20,10 @@ from runtime.bus.protocol import Bus, Consumer, Outgoing, Record, TopicPartition
 from runtime.errors import BusError, ConfigurationError, PayloadError, StoreError, StoreRejected
 from runtime.failpoint import failpoint
 from runtime.metrics import Metrics, SinkMetrics
+from schemas.lineage import EPOCH_LIMIT
 from schemas.topics import DEADLETTER
 from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, dead_letter, split
 from sinks.clickhouse.poison import PoisonGauge
-from sinks.clickhouse.rows import EPOCH_LIMIT
 
 GROUP = "sink.clickhouse"
 

@@ -14,6 +14,7 @@ import pytest
 
 from runtime.bus.protocol import Bus, Outgoing, Record
 from runtime.errors import BusError, ConfigurationError
+from schemas.lineage import EPOCH_LIMIT
 from schemas.topics import DEADLETTER, INSTRUMENTS, QUALITY, TRADES, partition_of
 from tests.contract.bus_helpers import (
     DEADLINE_SECONDS,
@@ -365,7 +366,7 @@ async def test_the_epoch_stays_when_the_log_is_opened_again(
 ) -> None:
     epoch = bus.epoch
     await bus.close()
-    assert 0 < epoch < 2**20
+    assert 0 < epoch < EPOCH_LIMIT
     assert (await bus_factory()).epoch == epoch
 
 

@@ -264,8 +264,8 @@ async def test_sends_are_counted(tmp_path: Path) -> None:
     assert registry.get_sample_value("perptape_bus_send_seconds_count") == 1
 
 
-async def test_the_epoch_counts_hours_from_2020(tmp_path: Path) -> None:
-    async with await EmbeddedBus.open(tmp_path / "a", clock=lambda: 1_577_836_800 + 7_199) as bus:
+async def test_the_epoch_counts_minutes_from_2020(tmp_path: Path) -> None:
+    async with await EmbeddedBus.open(tmp_path / "a", clock=lambda: 1_577_836_800 + 119) as bus:
         assert bus.epoch == 1
     async with await EmbeddedBus.open(tmp_path / "a", clock=lambda: 1_900_000_000) as bus:
         assert bus.epoch == 1

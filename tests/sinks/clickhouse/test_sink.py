@@ -11,6 +11,7 @@ import pytest
 from runtime.bus.protocol import Record
 from runtime.errors import ConfigurationError, StoreError
 from runtime.metrics import Metrics
+from schemas.lineage import EPOCH_LIMIT
 from schemas.ops import DeadLetter
 from schemas.topics import CVD, DEADLETTER, FOOTPRINTS, TRADES
 from sinks.clickhouse.client import Store
@@ -328,7 +329,7 @@ async def test_the_loop_goes_on_while_an_insert_blocks(store: Store) -> None:
 
 def test_an_epoch_that_does_not_fit_a_revision_is_refused(store: Store) -> None:
     with pytest.raises(ConfigurationError, match="epoch"):
-        ClickHouseSink(MemoryBus(epoch=1 << 20), store)
+        ClickHouseSink(MemoryBus(epoch=EPOCH_LIMIT), store)
 
 
 def bus_partition(bus: MemoryBus) -> int:
