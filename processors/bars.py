@@ -6,107 +6,38 @@ ticks, quantities lots, notionals ticks times lots, all on the asset's grid.
 Source: definitions 5.1, 5.2.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+from operator import add
 
-from processors.feeds import Trade
+from processors.path import Path
 from processors.plain import Plain
+from processors.trades import Block, Trade
 
 SELL, BUY, UNKNOWN, TRADES_SELL, TRADES_BUY, SELL_NOTIONAL, BUY_NOTIONAL = range(7)
 
 RowValues = list[int]
 """`[sell, buy, unknown, trades_sell, trades_buy, sell_notional, buy_notional]` of one row."""
 
-OrderKey = tuple[int, str, int]
-"""`(event_time_us, member, order)`: a trade's place on the tape."""
-
-
-class Path:
-    """What needs the order of trades: delta extremes and delta since the high and the low.
-
-    `delta_max >= 0 >= delta_min`: the path starts at 0. `since_high` counts from the last trade
-    that touched the high on, without it.
-    """
-
-    __slots__ = ("delta", "high", "highest", "low", "lowest", "since_high", "since_low")
-
-    def __init__(self) -> None:
-        self.delta = self.highest = self.lowest = self.since_high = self.since_low = 0
-        self.high: int | None = None
-        self.low: int | None = None
-
-    def fold(self, trades: Iterable[Trade]) -> None:
-        """Follow trades that come in tape order after all those folded before."""
-        delta, highest, lowest = self.delta, self.highest, self.lowest
-        since_high, since_low, high, low = self.since_high, self.since_low, self.high, self.low
-        for _, _, _, price, qty, side in trades:
-            signed = qty * side
-            delta += signed
-            since_high += signed
-            since_low += signed
-            if delta > highest:
-                highest = delta
-            elif delta < lowest:
-                lowest = delta
-            if high is None or price >= high:
-                high, since_high = price, 0
-            if low is None or price <= low:
-                low, since_low = price, 0
-        self.delta, self.highest, self.lowest = delta, highest, lowest
-        self.since_high, self.since_low, self.high, self.low = since_high, since_low, high, low
-
-    def copy(self) -> "Path":
-        """Return an independent copy."""
-        other = Path()
-        for name in Path.__slots__:
-            setattr(other, name, getattr(self, name))
-        return other
-
-    def then(self, later: "Path") -> "Path":
-        """Return the path of this bar followed by a later one."""
-        joined = Path()
-        joined.delta = self.delta + later.delta
-        joined.highest = max(self.highest, self.delta + later.highest)
-        joined.lowest = min(self.lowest, self.delta + later.lowest)
-        if later.high is None or later.low is None:
-            joined.high, joined.low = self.high, self.low
-            joined.since_high = self.since_high + later.delta
-            joined.since_low = self.since_low + later.delta
-            return joined
-        touches_high = self.high is None or later.high >= self.high
-        joined.high = later.high if touches_high else self.high
-        joined.since_high = later.since_high if touches_high else self.since_high + later.delta
-        touches_low = self.low is None or later.low <= self.low
-        joined.low = later.low if touches_low else self.low
-        joined.since_low = later.since_low if touches_low else self.since_low + later.delta
-        return joined
-
-    def dump(self) -> list[int | None]:
-        """Return the path as plain values."""
-        return [getattr(self, name) for name in Path.__slots__]
-
-    @staticmethod
-    def load(values: Sequence[int | None]) -> "Path":
-        """Return a path from plain values."""
-        path = Path()
-        for name, value in zip(Path.__slots__, values, strict=True):
-            setattr(path, name, value)
-        return path
+Edge = tuple[tuple[int, str, int], int]
+"""`((event_time_us, member, rank), price)`: a trade's place on the tape and its price."""
 
 
 class Bar:
     """One bar of one scope.
 
-    `path` is None once the order of its trades is not known any more. `covered` holds the covered
-    microseconds per member, taken when the bar closed.
+    `path` is None once the order of its trades is not known any more. `members` says of each feed
+    behind the bar for how many microseconds it was there and how many trades it had;
+    `first_offset` is the input record that first added to the bar.
     """
 
     __slots__ = (
-        "covered",
         "excluded",
         "first",
+        "first_offset",
         "high",
         "last",
         "low",
+        "members",
         "notional",
         "path",
         "rows",
@@ -118,48 +49,68 @@ class Bar:
         self.trades_unknown = 0
         self.notional = 0
         self.excluded: dict[str, int] = {}
-        self.first: tuple[OrderKey, int] | None = None
-        self.last: tuple[OrderKey, int] | None = None
+        self.first: Edge | None = None
+        self.last: Edge | None = None
         self.high: int | None = None
         self.low: int | None = None
         self.path: Path | None = Path()
-        self.covered: dict[str, int] = {}
+        self.members: dict[str, tuple[int, int]] = {}
+        self.first_offset: int | None = None
 
-    def take(self, trades: Sequence[Trade], row_ticks: int) -> None:
-        """Add trades in any order; the path is left to `Path.fold`."""
-        rows = self.rows
-        notional = self.notional
-        for _, _, _, price, qty, side in trades:
+    def take(self, block: Block, row_ticks: int) -> None:
+        """Add trades; the path is left to the tape."""
+        high, low = block.high, block.low
+        self.high = high if self.high is None else max(self.high, high)
+        self.low = low if self.low is None else min(self.low, low)
+        first, last = _place(block.trades[0]), _place(block.trades[-1])
+        if self.first is None or first < self.first:
+            self.first = first
+        if self.last is None or last > self.last:
+            self.last = last
+        row = low - low % row_ticks
+        if high < row + row_ticks and 0 not in block.sides:
+            self._take_row(row, block)
+        else:
+            self._take_rows(row_ticks, block)
+
+    def _take_row(self, row: int, block: Block) -> None:
+        """Add trades of one row that all have a side."""
+        delta, worth_delta, qty, worth = block.sums()
+        buys = block.sides.count(1)
+        values = self._row(row)
+        values[SELL] += (qty - delta) // 2
+        values[BUY] += (qty + delta) // 2
+        values[TRADES_SELL] += len(block.sides) - buys
+        values[TRADES_BUY] += buys
+        values[SELL_NOTIONAL] += (worth - worth_delta) // 2
+        values[BUY_NOTIONAL] += (worth + worth_delta) // 2
+        self.notional += worth
+
+    def _take_rows(self, row_ticks: int, block: Block) -> None:
+        rows, notional = self.rows, self.notional
+        for price, qty, side in zip(block.prices, block.qtys, block.sides, strict=True):
             row = price - price % row_ticks
-            values = rows.get(row)
-            if values is None:
-                values = rows[row] = [0, 0, 0, 0, 0, 0, 0]
+            values = rows.get(row) or self._row(row)
             worth = price * qty
             notional += worth
             if side == 1:
-                values[1] += qty
-                values[4] += 1
-                values[6] += worth
+                values[BUY] += qty
+                values[TRADES_BUY] += 1
+                values[BUY_NOTIONAL] += worth
             elif side == -1:
-                values[0] += qty
-                values[3] += 1
-                values[5] += worth
+                values[SELL] += qty
+                values[TRADES_SELL] += 1
+                values[SELL_NOTIONAL] += worth
             else:
-                values[2] += qty
+                values[UNKNOWN] += qty
                 self.trades_unknown += 1
         self.notional = notional
-        self._take_extremes(trades)
 
-    def _take_extremes(self, trades: Sequence[Trade]) -> None:
-        prices = [trade[3] for trade in trades]
-        high, low = max(prices), min(prices)
-        self.high = high if self.high is None else max(self.high, high)
-        self.low = low if self.low is None else min(self.low, low)
-        first, last = min(trades), max(trades)
-        if self.first is None or first[:3] < self.first[0]:
-            self.first = (first[:3], first[3])
-        if self.last is None or last[:3] > self.last[0]:
-            self.last = (last[:3], last[3])
+    def _row(self, row: int) -> RowValues:
+        values = self.rows.get(row)
+        if values is None:
+            values = self.rows[row] = [0, 0, 0, 0, 0, 0, 0]
+        return values
 
     def exclude(self, order_class: str, qty: int) -> None:
         """Count quantity that has no aggressor in the book."""
@@ -170,11 +121,7 @@ class Bar:
         rows = self.rows
         for row, values in other.rows.items():
             mine = rows.get(row)
-            if mine is None:
-                rows[row] = list(values)
-            else:
-                for index, value in enumerate(values):
-                    mine[index] += value
+            rows[row] = list(values) if mine is None else list(map(add, mine, values))
         self.trades_unknown += other.trades_unknown
         self.notional += other.notional
         for order_class, qty in other.excluded.items():
@@ -186,6 +133,18 @@ class Bar:
             self.first = other.first
         if other.last is not None and (self.last is None or other.last > self.last):
             self.last = other.last
+        self.note_offset(other.first_offset)
+
+    def note_offset(self, offset: int | None) -> None:
+        """Remember the first input record that added to the bar."""
+        if offset is not None and (self.first_offset is None or offset < self.first_offset):
+            self.first_offset = offset
+
+    def note_members(self, members: Mapping[str, tuple[int, int]]) -> None:
+        """Add covered time and trades of the feeds behind the bar."""
+        for name, (covered_us, trades) in members.items():
+            before = self.members.get(name, (0, 0))
+            self.members[name] = (before[0] + covered_us, before[1] + trades)
 
     def then(self, later: "Bar") -> None:
         """Append the bar that follows in time."""
@@ -194,14 +153,19 @@ class Bar:
             self.path = None
         else:
             self.path = self.path.then(later.path)
-        for member, covered in later.covered.items():
-            self.covered[member] = self.covered.get(member, 0) + covered
+        self.note_members(later.members)
 
     def copy(self) -> "Bar":
         """Return an independent copy."""
         other = Bar()
         other.then(self)
         return other
+
+    @property
+    def trades(self) -> int:
+        """Trades in the rows of the bar."""
+        sums = self.sums()
+        return sums[TRADES_SELL] + sums[TRADES_BUY] + self.trades_unknown
 
     def sums(self) -> RowValues:
         """Return the column sums over all rows."""
@@ -215,29 +179,36 @@ class Bar:
             sorted([row, *values] for row, values in self.rows.items()),
             self.trades_unknown,
             self.notional,
-            self.excluded,
+            sorted(self.excluded.items()),
             self.first,
             self.last,
             self.high,
             self.low,
-            None if self.path is None else self.path.dump(),
-            self.covered,
+            self.path,
+            sorted(self.members.items()),
+            self.first_offset,
         ]
 
     @staticmethod
     def load(values: Plain) -> "Bar":
         """Return a bar from plain values."""
         bar = Bar()
-        rows, bar.trades_unknown, bar.notional, bar.excluded, first, last = values[:6]
+        rows, bar.trades_unknown, bar.notional, excluded, first, last = values[:6]
         bar.rows = {row[0]: row[1:] for row in rows}
+        bar.excluded = dict(excluded)
         bar.first, bar.last = _edge(first), _edge(last)
-        bar.high, bar.low, path, bar.covered = values[6:]
+        bar.high, bar.low, path, members, bar.first_offset = values[6:]
         bar.path = None if path is None else Path.load(path)
+        bar.members = {name: (covered_us, trades) for name, (covered_us, trades) in members}
         return bar
 
 
-def _edge(values: Plain) -> tuple[OrderKey, int] | None:
+def _place(trade: Trade) -> Edge:
+    return trade[:3], trade[3]
+
+
+def _edge(values: Plain) -> Edge | None:
     if values is None:
         return None
-    (event_time_us, member, order), price = values
-    return (event_time_us, member, order), price
+    (event_time_us, member, rank), price = values
+    return (event_time_us, member, rank), price

@@ -11,10 +11,11 @@ from decimal import Decimal
 import msgspec
 
 from processors.feeds import Feeds, Finding
-from processors.operator import Cause, Operator, Output
+from processors.operator import Cause, Operator, Output, Stateful
 from processors.operators.cvd import CvdOperator
 from processors.operators.footprint import FootprintOperator, FootprintParams, params_hash
 from processors.plain import Plain
+from processors.trades import CheckedBatch
 from processors.units import DEFAULT_UNITS, AssetUnits, fallback_units
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter, QualityEvent
 from schemas.topics import DEADLETTER, QUALITY
@@ -23,7 +24,7 @@ from schemas.trades import TRADES_SCHEMA, TradeBatch
 MAX_ASSETS = 2000
 """A partition with more assets than this is fed by something that makes names up."""
 
-_decode = msgspec.json.Decoder(TradeBatch).decode
+_decode = msgspec.json.Decoder(CheckedBatch).decode
 
 
 class EngineParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class EngineParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asset:
-    """One asset's feeds and operators."""
+    """One asset's feeds and operators; all of them have a state."""
 
     def __init__(self, name: str, units: AssetUnits, params: EngineParams) -> None:
         self.units = units
@@ -43,6 +44,9 @@ class Asset:
             FootprintOperator(name, units, params.footprint),
             CvdOperator(name, units, params_hash(units)),
         ]
+        self.stateful: dict[str, Stateful] = {
+            part.name: part for part in (self.feeds, *self.operators)
+        }
 
 
 class Engine:
@@ -73,11 +77,13 @@ class Engine:
             return [_dead_letter(cause, "unknown_schema", detail, value, batch.receive_time_us)]
         try:
             asset = self._asset(batch)
+            if asset is None:
+                return []
             accepted, findings = asset.feeds.accept(batch)
         except (ValueError, ArithmeticError) as error:
             letter = _dead_letter(cause, "unusable_batch", str(error), value, batch.receive_time_us)
             return [letter]
-        self.trades += len(accepted.trades)
+        self.trades += len(accepted.block.trades) if accepted.block else 0
         outputs = [_quality(batch, finding) for finding in findings]
         for operator in asset.operators:
             outputs += operator.on_batch(accepted, cause)
@@ -85,22 +91,38 @@ class Engine:
             outputs += operator.on_time(asset.feeds, cause)
         return outputs
 
-    def _asset(self, batch: TradeBatch) -> Asset:
+    def waiting(self, topic: str, partition: int) -> list[Output]:
+        """Return the provisional outputs that are held back for their pace; nothing changes."""
+        cause = Cause(topic, partition, self.last_offset, self._epoch)
+        return [
+            output
+            for asset in self._assets.values()
+            for operator in asset.operators
+            for output in operator.waiting(asset.feeds, cause)
+        ]
+
+    def _asset(self, batch: TradeBatch) -> Asset | None:
+        """Return the asset of a batch, None before the first trade of one whose grid is unknown."""
         asset = self._assets.get(batch.asset)
         if asset is None:
+            if "/" in batch.asset:
+                raise ValueError("an asset's name has no slash: it names parts of snapshots")
+            units = self._units(batch)
+            if units is None:
+                return None
             if len(self._assets) >= MAX_ASSETS:
                 raise ValueError(f"more than {MAX_ASSETS} assets in one partition")
-            asset = Asset(batch.asset, self._units(batch), self._params)
-            self._assets[batch.asset] = asset
+            asset = self._assets[batch.asset] = Asset(batch.asset, units, self._params)
         return asset
 
-    def _units(self, batch: TradeBatch) -> AssetUnits:
+    def _units(self, batch: TradeBatch) -> AssetUnits | None:
         units = self._params.units.get(batch.asset) or DEFAULT_UNITS.get(batch.asset)
-        if units is not None:
+        if units is not None or not batch.rows:
             return units
         tick, lot = Decimal(batch.tick), Decimal(batch.lot)
-        ticks = batch.rows[0][1] if batch.rows else 10_000
-        return fallback_units(max(ticks, 1) * tick, lot)
+        if tick <= 0 or lot <= 0 or batch.rows[0][1] <= 0:
+            raise ValueError("tick, lot and price must be above zero")
+        return fallback_units(batch.rows[0][1] * tick, lot)
 
     # --- state
 
@@ -109,14 +131,14 @@ class Engine:
         assets = []
         parts: dict[str, bytes] = {}
         for name, asset in self._assets.items():
-            states = []
-            for operator in asset.operators:
-                state = operator.snapshot()
-                states.append([operator.name, state.head])
+            heads = {}
+            for owner, component in asset.stateful.items():
+                state = component.snapshot()
+                heads[owner] = state.head
                 for part, content in state.parts.items():
-                    parts[f"{name}/{operator.name}/{part}"] = content
+                    parts[f"{name}/{owner}/{part}"] = content
             units = [asset.units.tick, asset.units.lot, asset.units.row_size]
-            assets.append([name, units, asset.feeds.dump(), states])
+            assets.append([name, units, heads])
         head = {"last_offset": self.last_offset, "trades": self.trades, "assets": assets}
         return json.dumps(head, separators=(",", ":")).encode(), parts
 
@@ -128,30 +150,27 @@ class Engine:
             parts: every part ever written for this partition that is still there.
 
         Raises:
-            ValueError: the state is not one of this code.
+            ValueError: the state is not one of this code, or a part is missing.
         """
         state: Plain = json.loads(head)
         self.last_offset, self.trades = state["last_offset"], state["trades"]
-        for name, (tick, lot, row_size), feeds, states in state["assets"]:
+        own: dict[tuple[str, str], dict[str, bytes]] = {}
+        for path, content in parts.items():
+            name, owner, rest = path.split("/", 2)
+            own.setdefault((name, owner), {})[rest] = content
+        for name, (tick, lot, row_size), heads in state["assets"]:
             units = AssetUnits(tick=tick, lot=lot, row_size=row_size)
             asset = self._assets[name] = Asset(name, units, self._params)
-            asset.feeds.load(feeds)
-            if [operator.name for operator in asset.operators] != [row[0] for row in states]:
+            if list(asset.stateful) != list(heads):
                 raise ValueError(f"the snapshot of {name} was made by other operators")
-            for operator, (_, values) in zip(asset.operators, states, strict=True):
-                prefix = f"{name}/{operator.name}/"
-                own = {p[len(prefix) :]: c for p, c in parts.items() if p.startswith(prefix)}
-                operator.restore(values, own)
+            for owner, component in asset.stateful.items():
+                component.restore(heads[owner], own.get((name, owner), {}))
 
     def keeps(self, part: str) -> bool:
         """Say whether a part is still needed."""
-        name, operator_name, rest = part.split("/", 2)
+        name, owner, rest = part.split("/", 2)
         asset = self._assets.get(name)
-        if asset is None:
-            return False
-        return any(
-            operator.name == operator_name and operator.keeps(rest) for operator in asset.operators
-        )
+        return asset is not None and owner in asset.stateful and asset.stateful[owner].keeps(rest)
 
 
 def _quality(batch: TradeBatch, finding: Finding) -> Output:

@@ -13,7 +13,7 @@ from processors.coverage import Coverage
 from processors.identity import OpaqueIds, SeenIds, SequentialIds
 from processors.plain import Plain
 from processors.state import State, own_parts
-from processors.trades import EXCLUDED, Rows, Trade, checked
+from processors.trades import EXCLUDED, Block, Rows, Trade, columns_of
 from processors.units import AssetUnits
 from schemas.lineage import Completeness, Status
 from schemas.market import (
@@ -56,17 +56,22 @@ class ScopeKey(NamedTuple):
     symbol: str
 
 
+def scope_key(values: Plain) -> ScopeKey:
+    """Return a key from plain values, of which the first three are its own."""
+    return ScopeKey(Scope(values[0]), values[1], values[2])
+
+
 PERP = ScopeKey(Scope.PERP, "", "")
 SPOT = ScopeKey(Scope.SPOT, "", "")
 
 
 class Accepted(NamedTuple):
-    """The new trades of one batch in tape order; `excluded` holds `(event_time_us, class, qty)`."""
+    """The new trades of one batch; `excluded` holds `(event_time_us, class, qty)`."""
 
     member: str
     key: ScopeKey
     aggregate: ScopeKey
-    trades: list[Trade]
+    block: Block | None
     excluded: list[tuple[int, str, int]]
 
 
@@ -81,7 +86,10 @@ class Finding(NamedTuple):
 
 
 class Feed:
-    """One instrument of one venue, as its batches tell it."""
+    """One instrument of one venue, as its batches tell it.
+
+    `began_us` is the lowest watermark, `watermark_us` the highest, `advanced_us` when that came.
+    """
 
     def __init__(self, venue: str, symbol: str, aggregate: ScopeKey, sequential: bool) -> None:
         self.name = f"{venue}:{symbol}"
@@ -90,6 +98,7 @@ class Feed:
         self.stale_us = STALE_US.get(venue, DEFAULT_STALE_US)
         self.sequential = sequential
         self.ids: SeenIds = SequentialIds() if sequential else OpaqueIds()
+        self.began_us = 0
         self.watermark_us = 0
         self.advanced_us = 0
         self.session = ""
@@ -114,6 +123,8 @@ class Feed:
         if batch.session != self.session or batch.sequence > self.sequence:
             self.session, self.sequence = batch.session, batch.sequence
             self.state = batch.feed_state
+        first_us = batch.watermark_us or batch.receive_time_us
+        self.began_us = min(self.began_us or first_us, first_us)
         if batch.watermark_us > self.watermark_us:
             self.watermark_us = batch.watermark_us
             self.advanced_us = batch.receive_time_us
@@ -134,6 +145,7 @@ class Feed:
     def dump(self) -> Plain:
         """Return everything but the parts as plain values for a snapshot."""
         return [
+            self.began_us,
             self.watermark_us,
             self.advanced_us,
             self.session,
@@ -145,10 +157,11 @@ class Feed:
 
     def load(self, state: Plain, parts: dict[str, bytes]) -> None:
         """Take the values of `dump` and the parts back."""
-        self.watermark_us, self.advanced_us, self.session, self.sequence = state[:4]
-        self.state = FeedState(state[4])
-        self.ids = SequentialIds(state[5]) if self.sequential else OpaqueIds(state[5], parts)
-        self.coverage = Coverage(state[6])
+        self.began_us, self.watermark_us, self.advanced_us = state[:3]
+        self.session, self.sequence = state[3:5]
+        self.state = FeedState(state[5])
+        self.ids = SequentialIds(state[6]) if self.sequential else OpaqueIds(state[6], parts)
+        self.coverage = Coverage(state[7])
 
 
 class Feeds:
@@ -176,16 +189,19 @@ class Feeds:
         factors = (steps_in(batch.tick, self.units.tick), steps_in(batch.lot, self.units.lot))
         feed = self.members.get(f"{batch.venue}:{batch.symbol}")
         sequential = feed.sequential if feed else batch.trade_ids is TradeIds.SEQUENTIAL
-        rows = checked(batch, factors, sequential) if batch.rows else None
+        rows = columns_of(batch, factors, sequential) if batch.rows else None
         if feed is None:
             feed = self._add(batch, sequential)
         self.now_us = max(self.now_us, batch.receive_time_us)
         self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
         findings = feed.observe(batch)
-        accepted = Accepted(feed.name, feed.key, feed.aggregate, [], [])
+        excluded: list[tuple[int, str, int]] = []
+        block = None
         if rows is not None:
-            findings += self._take(feed, rows, accepted, batch.receive_time_us)
-        return accepted, findings
+            span_us = (self.now_us - CORRECTION_US, batch.receive_time_us + FUTURE_US)
+            block, more = _take(feed, rows, span_us, excluded)
+            findings += more
+        return Accepted(feed.name, feed.key, feed.aggregate, block, excluded), findings
 
     def _add(self, batch: TradeBatch, sequential: bool) -> Feed:
         if len(self.members) >= MAX_FEEDS:
@@ -194,27 +210,6 @@ class Feeds:
         feed = Feed(batch.venue, batch.symbol, aggregate, sequential)
         self.members[feed.name] = feed
         return feed
-
-    def _take(
-        self, feed: Feed, rows: Rows, into: Accepted, receive_time_us: int
-    ) -> list[Finding]:
-        oldest_us = max(self.now_us - CORRECTION_US, feed.ids.floor_us())
-        newest_us = receive_time_us + FUTURE_US
-        if (
-            rows.plain
-            and oldest_us <= min(rows.times)
-            and max(rows.times) <= newest_us
-            and feed.ids.add_all(rows.ids, rows.times)
-        ):
-            into.trades.extend(
-                zip(
-                    rows.times, repeat(feed.name), rows.ranks, rows.prices, rows.qtys, rows.sides,
-                    strict=False,
-                )
-            )  # fmt: skip
-            into.trades.sort()
-            return []
-        return _take_singly(feed, rows, into, (oldest_us, newest_us))
 
     def scopes(self) -> list[tuple[ScopeKey, list[Feed]]]:
         """Return every scope with the feeds behind it: instruments by name, then the aggregates."""
@@ -256,45 +251,58 @@ class Feeds:
         return feed is not None and feed.ids.keeps(piece)
 
 
+Excluded = list[tuple[int, str, int]]
+
+
+def _take(
+    feed: Feed, rows: Rows, span_us: tuple[int, int], excluded: Excluded
+) -> tuple[Block | None, list[Finding]]:
+    """Take the new ones of a batch's trades; those of excluded classes are put apart."""
+    oldest_us, newest_us = max(span_us[0], feed.ids.floor_us()), span_us[1]
+    # The columns are equally long: `zip` need not look again.
+    columns = (rows.times, repeat(feed.name), rows.ranks, rows.prices, rows.qtys, rows.sides)
+    trades: list[Trade] = list(zip(*columns))  # noqa: B905
+    in_order = sorted(trades)
+    first_us, last_us = in_order[0][0], in_order[-1][0]
+    in_time = oldest_us <= first_us and last_us <= newest_us
+    if rows.plain and in_time and feed.ids.add_all(rows.ids, rows.times, (first_us, last_us)):
+        known = (rows.prices, rows.qtys, rows.sides) if in_order == trades else None
+        return Block(in_order, known), []
+    in_order, findings = _take_singly(feed, rows, trades, (oldest_us, newest_us), excluded)
+    return Block(in_order) if in_order else None, findings
+
+
 def _take_singly(
-    feed: Feed, rows: Rows, into: Accepted, bounds: tuple[int, int]
-) -> list[Finding]:
+    feed: Feed,
+    rows: Rows,
+    trades: list[Trade],
+    span_us: tuple[int, int],
+    excluded: Excluded,
+) -> tuple[list[Trade], list[Finding]]:
     """Take trades one by one: some were seen before, are refused, or are of an excluded class."""
-    oldest_us, newest_us = bounds
     repeated: list[int] = []
     refused: list[int] = []
-    for index, event_time_us in enumerate(rows.times):
-        if not oldest_us <= event_time_us <= newest_us:
-            refused.append(event_time_us)
-        elif not feed.ids.add(rows.ids[index], event_time_us):
-            repeated.append(event_time_us)
-        elif rows.flags[index] & CLASS_MASK in EXCLUDED:
-            order_class = OrderClass(rows.flags[index] & CLASS_MASK).name.lower()
-            into.excluded.append((event_time_us, order_class, rows.qtys[index]))
+    taken = []
+    for trade, trade_id, flags in zip(trades, rows.ids, rows.flags, strict=True):
+        time_us = trade[0]
+        if not span_us[0] <= time_us <= span_us[1]:
+            refused.append(time_us)
+        elif not feed.ids.add(trade_id, time_us):
+            repeated.append(time_us)
+        elif flags & CLASS_MASK in EXCLUDED:
+            excluded.append((time_us, OrderClass(flags & CLASS_MASK).name.lower(), trade[4]))
         else:
-            into.trades.append(
-                (
-                    event_time_us,
-                    feed.name,
-                    rows.ranks[index],
-                    rows.prices[index],
-                    rows.qtys[index],
-                    rows.sides[index],
-                )
-            )
-    into.trades.sort()
-    return [
+            taken.append(trade)
+    why = f"outside of [{span_us[0]}, {span_us[1]}], the time in which trades can be taken"
+    findings = [
         Finding(kind, min(times), max(times), len(times), detail)
         for kind, times, detail in (
             (QualityKind.DUPLICATE, repeated, "trade id seen before"),
-            (
-                QualityKind.TOO_LATE,
-                refused,
-                f"outside of [{oldest_us}, {newest_us}], the time in which trades can be taken",
-            ),
+            (QualityKind.TOO_LATE, refused, why),
         )
         if times
     ]
+    return sorted(taken), findings
 
 
 def completeness(
@@ -328,8 +336,10 @@ def completeness(
         if feed.name in members:
             covered_us, trades = members[feed.name]
             state = feed.state_at(now_us)
-            if covered_us >= span_us or state in COVERING_STATES:
+            if covered_us >= span_us or (covered_us and state in COVERING_STATES):
                 state = FeedState.LIVE if trades else FeedState.QUIET
+            elif state in COVERING_STATES:
+                state = FeedState.DOWN  # it is there again now, but was not in this window
             states[feed.name] = state
     return Completeness(
         status=status,

@@ -21,7 +21,11 @@ from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter, Snapshot
 from schemas.topics import DEADLETTER, SNAPSHOTS, TRADES
 
 GROUP = "processors"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
+"""Raised whenever the state of a snapshot changes its form or its meaning."""
+
+IDLE_ROUNDS = 40
+"""How often in a row nothing may come before `drain` believes that nothing is left."""
 
 _log = structlog.get_logger(__name__)
 _encode = msgspec.json.encode
@@ -87,19 +91,19 @@ class EmbeddedHost:
         await self.close()
 
     async def drain(self) -> None:
-        """Work off everything that the log holds now, then take a snapshot of every partition."""
+        """Work off everything that the log holds now, then take a snapshot of what changed."""
         await self._open()
         ends = await self._bus.end_offsets(TRADES.name)
+        idle = 0
         while any(self._position(partition) < end for partition, end in enumerate(ends)):
-            await self._round(timeout_seconds=0.25)
-        for number in sorted(self._partitions):
-            await self._snapshot(number)
+            idle = 0 if await self._round(timeout_seconds=0.25) else idle + 1
+            if idle == IDLE_ROUNDS:
+                break  # retention has removed what was left
+        await self._snapshot_changed()
 
     async def close(self) -> None:
         """Take a last snapshot of what changed and let go of the log."""
-        for number, partition in sorted(self._partitions.items()):
-            if partition.since_snapshot:
-                await self._snapshot(number)
+        await self._snapshot_changed()
         if self._consumer is not None:
             await self._consumer.close()
             self._consumer = None
@@ -117,6 +121,15 @@ class EmbeddedHost:
 
     async def _restore(self, number: int) -> None:
         head, parts = await self._read_snapshot(number)
+        if head is not None and head.code_version != CODE_VERSION:
+            _log.warning(
+                "snapshot_of_other_code",
+                partition=number,
+                was=head.code_version,
+                wanted=CODE_VERSION,
+                doing="starting again from the oldest record of the log",
+            )
+            head = None
         engine = Engine(self._params, self._bus.epoch)
         if head is not None:
             engine.restore(bytes(head.state), parts)
@@ -150,9 +163,11 @@ class EmbeddedHost:
             await reader.close()
         return head, parts
 
-    async def _round(self, timeout_seconds: float) -> None:
+    async def _round(self, timeout_seconds: float) -> int:
+        """Work off what one poll returns; return how many records that were."""
         assert self._consumer is not None  # noqa: S101  # opened by run and drain
         records = await self._consumer.poll(self._settings.poll_records, timeout_seconds)
+        polled = len(records)
         outgoing: list[Outgoing] = []
         for index, record in enumerate(records):
             outputs = await self._work(record)
@@ -167,6 +182,7 @@ class EmbeddedHost:
             await self._bus.send(outgoing)
         failpoint("after_outputs")
         await self._snapshot_due({record.partition: record for record in records})
+        return polled
 
     def _read_again(self, records: Sequence[Record]) -> None:
         assert self._consumer is not None  # noqa: S101  # opened by run and drain
@@ -179,6 +195,7 @@ class EmbeddedHost:
         value = record.value or b""
         if record.offset in partition.poison:
             partition.engine.last_offset = record.offset
+            partition.since_snapshot += 1
             return _encoded([_poisoned(record)])
         try:
             outputs = partition.engine.process(record.topic, record.partition, record.offset, value)
@@ -196,6 +213,15 @@ class EmbeddedHost:
             return None
         partition.since_snapshot += 1
         return _encoded(outputs)
+
+    async def _snapshot_changed(self) -> None:
+        """Take a snapshot of what changed, after what was held back for its pace was sent."""
+        for number, partition in sorted(self._partitions.items()):
+            if partition.since_snapshot:
+                waiting = _encoded(partition.engine.waiting(TRADES.name, number))
+                if waiting:
+                    await self._bus.send(waiting)
+                await self._snapshot(number)
 
     async def _snapshot_due(self, newest: dict[int, Record]) -> None:
         settings = self._settings
@@ -247,23 +273,10 @@ def _part(number: int, name: str, value: bytes | None) -> Outgoing:
 
 
 def _encoded(outputs: Sequence[Output]) -> list[Outgoing]:
-    encoded = []
-    for output in outputs:
-        try:
-            value = _encode(output.record)
-        except OverflowError as error:
-            letter = DeadLetter(
-                origin=output.topic,
-                reason="number_too_large",
-                detail=str(error),
-                receive_time_us=output.timestamp_us,
-                size_bytes=0,
-                payload=repr(output.record)[:PAYLOAD_LIMIT_BYTES],
-            )
-            output = Output(DEADLETTER.name, output.topic, letter, output.timestamp_us)
-            value = _encode(letter)
-        encoded.append(Outgoing(output.topic, output.key.encode(), value, output.timestamp_us))
-    return encoded
+    return [
+        Outgoing(output.topic, output.key.encode(), _encode(output.record), output.timestamp_us)
+        for output in outputs
+    ]
 
 
 def _poisoned(record: Record) -> Output:

@@ -32,8 +32,16 @@ class SeenIds(Protocol):
         """Remember an id; False when it was there already."""
         ...
 
-    def add_all(self, trade_ids: Sequence[TradeId], times_us: Sequence[int]) -> bool:
-        """Remember a batch of ids at once; False, with none remembered, where it takes a closer look."""
+    def add_all(
+        self, trade_ids: Sequence[TradeId], times_us: Sequence[int], span_us: tuple[int, int]
+    ) -> bool:
+        """Remember a batch of ids at once; False, with none remembered, where `add` must decide.
+
+        Args:
+            trade_ids: the ids.
+            times_us: their venue times.
+            span_us: the first and the last of the times.
+        """
         ...
 
     def advance(self, watermark_us: int) -> None:
@@ -80,7 +88,9 @@ class SequentialIds:
             return True
         return self._insert(number)
 
-    def add_all(self, trade_ids: Sequence[TradeId], times_us: Sequence[int]) -> bool:
+    def add_all(
+        self, trade_ids: Sequence[TradeId], times_us: Sequence[int], span_us: tuple[int, int]
+    ) -> bool:
         """Remember a batch that continues the newest interval without a hole."""
         first, ends = trade_ids[0], self._ends
         if not ends or first != ends[-1] + 1:
@@ -161,10 +171,12 @@ class OpaqueIds:
         self._journal.add([(event_time_us, trade_id)])
         return True
 
-    def add_all(self, trade_ids: Sequence[TradeId], times_us: Sequence[int]) -> bool:
+    def add_all(
+        self, trade_ids: Sequence[TradeId], times_us: Sequence[int], span_us: tuple[int, int]
+    ) -> bool:
         """Remember a batch of which every id is new and belongs to the same bucket."""
-        bucket = times_us[0] // BUCKET_US
-        if min(times_us) // BUCKET_US != bucket or max(times_us) // BUCKET_US != bucket:
+        bucket = span_us[0] // BUCKET_US
+        if span_us[1] // BUCKET_US != bucket:
             return False
         if not self._remember(bucket, trade_ids):
             return False

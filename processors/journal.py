@@ -5,7 +5,8 @@ a piece is decided by counting from the beginning of the log, never by when snap
 that a piece written again after a crash is the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -16,8 +17,7 @@ PIECE_ROWS = 4096
 Row = tuple[int | str, ...]
 """Its first value is a time in microseconds."""
 
-_encode = msgspec.json.encode
-_decode = msgspec.json.decode
+_time_us: Callable[[Row], int] = itemgetter(0)
 
 
 class Journal:
@@ -35,8 +35,8 @@ class Journal:
         while len(self._open) >= PIECE_ROWS:
             piece = self._open[:PIECE_ROWS]
             del self._open[:PIECE_ROWS]
-            self._newest_us[self._next] = max(int(row[0]) for row in piece)
-            self._fresh[self._next] = _encode(piece)
+            self._newest_us[self._next] = max(map(_time_us, piece))
+            self._fresh[self._next] = msgspec.json.encode(piece)
             self._next += 1
 
     def forget(self, before_us: int) -> None:
@@ -65,7 +65,7 @@ class Journal:
         for piece in self._newest_us:
             if str(piece) not in parts:
                 raise ValueError(f"part {piece} of the snapshot is missing")
-            yield _decode(parts[str(piece)])
+            yield msgspec.json.decode(parts[str(piece)])
         yield self._open
 
     def keeps(self, part: str) -> bool:

@@ -10,7 +10,8 @@ import msgspec
 
 from processors.feeds import Accepted, Feeds
 from processors.plain import Plain
-from schemas.lineage import InputRange
+from processors.state import State
+from schemas.lineage import InputRange, revision_of
 
 
 class Cause(NamedTuple):
@@ -24,7 +25,7 @@ class Cause(NamedTuple):
     @property
     def revision(self) -> int:
         """A number that grows along the log, also over logs made one after another."""
-        return self.epoch << 44 | self.offset
+        return revision_of(self.epoch, self.offset)
 
     def since(self, first_offset: int) -> list[InputRange]:
         """Return the input range from an earlier offset up to this record."""
@@ -40,29 +41,10 @@ class Output(NamedTuple):
     timestamp_us: int
 
 
-class State(NamedTuple):
-    """An operator's state: what changes (`head`), and finished pieces that never change again.
-
-    `parts` holds only the pieces finished since the last snapshot; a part's name is unique for the
-    life of the log and its content a function of the log, so that writing it twice is harmless.
-    """
-
-    head: Plain
-    parts: dict[str, bytes]
-
-
-class Operator(Protocol):
-    """One computation over one asset."""
+class Stateful(Protocol):
+    """What survives a restart, under a name of its own."""
 
     name: str
-
-    def on_batch(self, batch: Accepted, cause: Cause) -> list[Output]:
-        """Take the new trades of one batch in."""
-        ...
-
-    def on_time(self, feeds: Feeds, cause: Cause) -> list[Output]:
-        """Let log time move on: close windows, send what is due."""
-        ...
 
     def snapshot(self) -> State:
         """Return the state after the last record; what it returns is plain JSON values."""
@@ -74,4 +56,23 @@ class Operator(Protocol):
 
     def keeps(self, part: str) -> bool:
         """Say whether a part written earlier is still needed."""
+        ...
+
+
+class Operator(Stateful, Protocol):
+    """One computation over one asset."""
+
+    def on_batch(self, batch: Accepted, cause: Cause) -> list[Output]:
+        """Take the new trades of one batch in."""
+        ...
+
+    def on_time(self, feeds: Feeds, cause: Cause) -> list[Output]:
+        """Let log time move on: close windows, send what is due."""
+        ...
+
+    def waiting(self, feeds: Feeds, cause: Cause) -> list[Output]:
+        """Return the provisional outputs that are held back for their pace; nothing changes.
+
+        For a host that stops: what is sent last then holds everything that was taken in.
+        """
         ...

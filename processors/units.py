@@ -12,11 +12,21 @@ from schemas.units import plain, steps_in
 
 
 class AssetUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """The grids of one asset as decimal text: `tick`, `row_size` (quote), `lot` (base coin)."""
+    """The grids of one asset as decimal text: `tick`, `row_size` (quote), `lot` (base coin).
+
+    Raises:
+        ValueError: `row_size` is no multiple of `tick`, or 1 quote or a hundredth of it cannot be
+            said exactly in ticks, or ticks times lots.
+    """
 
     tick: str
     lot: str
     row_size: str
+
+    def __post_init__(self) -> None:
+        for steps in (self.row_ticks, self.price_denominator, self.notional_per_cent):
+            if steps < 1:
+                raise ValueError(f"no grid: {self}")
 
     @property
     def row_ticks(self) -> int:

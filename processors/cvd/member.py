@@ -6,11 +6,12 @@ are whole seconds since 1970 of venue time.
 
 import json
 from collections.abc import Iterable
+from itertools import groupby
 
-from processors.feeds import ScopeKey, Trade
+from processors.feeds import ScopeKey, scope_key
 from processors.plain import Plain
+from processors.trades import Block
 from schemas.cvd import WINDOWS
-from schemas.market import Scope
 from schemas.units import US_PER_SECOND
 
 Sums = list[int]
@@ -26,22 +27,14 @@ def add_into(into: Sums, sums: Iterable[int], sign: int = 1) -> None:
         into[index] += sign * value
 
 
-def trade_sums(trades: Iterable[Trade]) -> dict[int, Sums]:
-    """Return the sums of trades by second; trades without a side do not count."""
-    found: dict[int, Sums] = {}
-    second, sums = -1, [0, 0, 0, 0]
-    for event_time_us, _, _, price, qty, side in trades:
-        if side:
-            this = event_time_us // US_PER_SECOND
-            if this != second:
-                second = this
-                sums = found.setdefault(second, [0, 0, 0, 0])
-            worth = price * qty
-            sums[0] += qty * side
-            sums[1] += worth * side
-            sums[2] += qty
-            sums[3] += worth
-    return found
+def trade_sums(block: Block) -> dict[int, Sums]:
+    """Return the sums by second of trades; those without a side do not count."""
+    trades = block.trades
+    first, last = trades[0][0] // US_PER_SECOND, trades[-1][0] // US_PER_SECOND
+    if first == last:
+        return {first: list(block.sums())}
+    by_second = groupby(trades, lambda trade: trade[0] // US_PER_SECOND)
+    return {second: list(Block(list(rows)).sums()) for second, rows in by_second}
 
 
 class MemberCvd:
@@ -67,41 +60,32 @@ class MemberCvd:
         self._minute: dict[int, Sums] = {}
         self._history: dict[int, bytes] = {}
         self._leaving: list[tuple[int, dict[int, Sums]]] = [(-1, {}) for _ in WINDOWS]
-        self._late: dict[int, Sums] = {}
+        self._late: dict[int, dict[int, Sums]] = {}
         self._fresh: dict[str, bytes] = {}
 
-    def take(self, trades: Iterable[Trade]) -> dict[int, Sums]:
-        """Add trades to their seconds; return those whose second is closed, which `late` takes."""
-        late: dict[int, Sums] = {}
-        for second, sums in trade_sums(trades).items():
-            if second <= self.last_second:
-                late[second] = sums
-            elif second in self.open:
-                add_into(self.open[second], sums)
-            else:
-                self.open[second] = sums
-        return late
+    def take(self, second: int, sums: Sums) -> None:
+        """Add sums to a second that is open."""
+        if second in self.open:
+            add_into(self.open[second], sums)
+        else:
+            self.open[second] = sums
 
     def late(self, second: int, sums: Sums) -> None:
         """Add a late trade's sums to a closed second and to every window that it still lies in."""
-        if second // MINUTE == self.last_second // MINUTE:
-            add_into(self._minute.setdefault(second, [0, 0, 0, 0]), sums)
-        else:
-            self._amend(second, sums)
-            add_into(self._late.setdefault(second, [0, 0, 0, 0]), sums)
+        minute = second // MINUTE
+        seconds = self._minute
+        if minute != self.last_second // MINUTE:
+            seconds = self._late.setdefault(minute, {})
+            self._leaving = [
+                (-1, {}) if cached[0] == minute else cached for cached in self._leaving
+            ]
+        add_into(seconds.setdefault(second, [0, 0, 0, 0]), sums)
         add_into(self.anchored, sums)
         if second // DAY == self.last_second // DAY:
             add_into(self.day, sums)
         for window, total in zip(WINDOWS, self.rolling, strict=True):
             if second > self.last_second - window:
                 add_into(total, sums)
-
-    def _amend(self, second: int, sums: Sums) -> None:
-        minute = second // MINUTE
-        seconds = self._load_minute(minute)
-        add_into(seconds.setdefault(second, [0, 0, 0, 0]), sums)
-        self._history[minute] = _encode(seconds)
-        self._leaving = [(-1, {}) if cached[0] == minute else cached for cached in self._leaving]
 
     def close(self, second: int, complete: bool) -> None:
         """Close the next second: add it to every window and take away what leaves them."""
@@ -135,9 +119,9 @@ class MemberCvd:
             self._fresh[str(closed)] = self._history[closed]
             self._minute = {}
         oldest = minute - KEPT_MINUTES
-        for old in [kept for kept in self._history if kept < oldest]:
-            del self._history[old]
-        self._late = {late: sums for late, sums in self._late.items() if late // MINUTE >= oldest}
+        for kept in (self._history, self._late):
+            for old in [m for m in kept if m < oldest]:
+                del kept[old]
 
     def _leaving_at(self, index: int, second: int) -> Sums | None:
         minute = second // MINUTE
@@ -147,7 +131,10 @@ class MemberCvd:
 
     def _load_minute(self, minute: int) -> dict[int, Sums]:
         encoded = self._history.get(minute)
-        return {row[0]: row[1:] for row in json.loads(encoded)} if encoded else {}
+        seconds = {row[0]: row[1:] for row in json.loads(encoded)} if encoded else {}
+        for second, sums in self._late.get(minute, {}).items():
+            add_into(seconds.setdefault(second, [0, 0, 0, 0]), sums)
+        return seconds
 
     def window_at(self, index: int, second: int) -> Sums:
         """Return a rolling window as it will be at a later second, from what is open so far."""
@@ -194,14 +181,13 @@ class MemberCvd:
             "anchored": self.anchored,
             "rolling": self.rolling,
             "minute": sorted(self._minute.items()),
-            "late": sorted(self._late.items()),
+            "late": [[minute, sorted(late.items())] for minute, late in sorted(self._late.items())],
         }
 
     @staticmethod
     def load(state: Plain, parts: dict[str, bytes]) -> "MemberCvd":
         """Return a member from the values of `dump` and its parts."""
-        key, aggregate = state["key"], state["aggregate"]
-        member = MemberCvd(ScopeKey(Scope(key[0]), *key[1:]), ScopeKey(Scope(aggregate[0]), "", ""))
+        member = MemberCvd(scope_key(state["key"]), scope_key(state["aggregate"]))
         member.open = dict(state["open"])
         for name in ("last_second", "anchor", "incomplete", "complete"):
             setattr(member, name, state[name])
@@ -209,9 +195,7 @@ class MemberCvd:
             setattr(member, name, state[name])
         member._history = {int(n): part for n, part in parts.items() if member.keeps(n)}
         member._minute = dict(state["minute"])
-        member._late = dict(state["late"])
-        for second, sums in member._late.items():
-            member._amend(second, sums)
+        member._late = {minute: dict(late) for minute, late in state["late"]}
         return member
 
     def keeps(self, part: str) -> bool:

@@ -1,69 +1,68 @@
 """Base bars whose trades are no longer held: encoded, kept for two days, corrected by sums."""
 
 import json
+from collections.abc import Mapping
 
 from processors.bars import Bar
-from processors.feeds import Accepted, ScopeKey
+from processors.feeds import Accepted, ScopeKey, scope_key
 from processors.plain import Plain
-from schemas.market import Scope
 from schemas.units import US_PER_DAY
 
-KEPT_US = 2 * US_PER_DAY
+KEPT_US = 2 * US_PER_DAY + US_PER_DAY // 24
 """Long enough that every bar of the day before can still be merged again."""
-
-MAX_LATE_BATCHES = 50_000
-"""Late batches that are remembered for a restart; beyond, late trades are refused on record."""
 
 
 class Archive:
-    """Closed base bars of all scopes by bar start.
+    """Closed base bars of all scopes by bar start: at most those of `KEPT_US`.
 
-    What is put in never changes in the snapshot's parts; late trades are remembered beside them and
-    added again after a restart.
+    What is put in never changes, as it is in the snapshot's parts; what late trades add is kept
+    beside it, as bars too.
     """
 
     def __init__(self) -> None:
-        self._bars: dict[int, bytes] = {}
-        self._late: list[Plain] = []
+        self._bars: dict[int, dict[ScopeKey, str]] = {}
+        self._late: dict[int, dict[ScopeKey, Bar]] = {}
         self._fresh: dict[str, bytes] = {}
         self.until_us = 0
 
-    def put(self, start_us: int, interval_us: int, bars: dict[ScopeKey, Bar]) -> None:
-        """Archive the bars of one base interval; earlier ones come first."""
-        encoded = _encode(bars)
-        self._bars[start_us] = self._fresh[str(start_us)] = encoded
-        self.until_us = start_us + interval_us
-        oldest = self.until_us - KEPT_US
-        for start in [kept for kept in self._bars if kept < oldest]:
-            del self._bars[start]
-        self._late = [row for row in self._late if row[0] >= oldest]
+    def put(self, start_us: int, until_us: int, bars: Mapping[ScopeKey, Bar]) -> None:
+        """Archive the bars of the base interval `[start_us, until_us)`; earlier ones come first."""
+        encoded = {key: _encode(bar.dump()) for key, bar in sorted(bars.items())}
+        self._bars[start_us] = encoded
+        self._fresh[str(start_us)] = _encode([[*k, bar] for k, bar in encoded.items()]).encode()
+        self.until_us = until_us
+        oldest_us = until_us - KEPT_US
+        while (first := next(iter(self._bars))) < oldest_us:
+            del self._bars[first]
+            self._fresh.pop(str(first), None)
+        for start in [late for late in self._late if late < oldest_us]:
+            del self._late[start]
 
     def get(self, key: ScopeKey, start_us: int) -> Bar | None:
         """Return one bar, None where nothing is kept."""
-        encoded = self._bars.get(start_us)
-        return None if encoded is None else _decode(encoded).get(key)
+        encoded = self._bars.get(start_us, {}).get(key)
+        bar = None if encoded is None else Bar.load(json.loads(encoded))
+        late = self._late.get(start_us, {}).get(key)
+        if late is None:
+            return bar
+        bar = bar or Bar()
+        bar.add(late)
+        bar.note_members(late.members)
+        bar.path = None
+        return bar
 
-    def take_late(self, start_us: int, batch: Accepted, row_ticks: int) -> bool:
-        """Add a late batch of one base bar to its instrument and its aggregate; False when full."""
-        if len(self._late) >= MAX_LATE_BATCHES:
-            return False
-        rows = [[t[0], *t[2:]] for t in batch.trades]
-        late = [start_us, batch.member, batch.key, batch.aggregate, rows, batch.excluded]
-        self._late.append(late)
-        self._add(late, row_ticks)
-        return True
-
-    def _add(self, late: Plain, row_ticks: int) -> None:
-        start_us, member, key, aggregate, rows, excluded = late
-        bars = _decode(self._bars[start_us]) if start_us in self._bars else {}
-        for scope in (ScopeKey(Scope(key[0]), *key[1:]), ScopeKey(Scope(aggregate[0]), "", "")):
-            bar = bars.setdefault(scope, Bar())
-            bar.path = None
-            if rows:
-                bar.take([(row[0], member, *row[1:]) for row in rows], row_ticks)
-            for _, order_class, qty in excluded:
+    def take_late(self, start_us: int, batch: Accepted, row_ticks: int, offset: int) -> None:
+        """Add a late batch of one base bar to its instrument and its aggregate."""
+        late = self._late.setdefault(start_us, {})
+        for key in (batch.key, batch.aggregate):
+            bar = late.setdefault(key, Bar())
+            if batch.block is not None:
+                bar.take(batch.block, row_ticks)
+            for _, order_class, qty in batch.excluded:
                 bar.exclude(order_class, qty)
-        self._bars[start_us] = _encode(bars)
+            bar.note_offset(offset)
+            trades = 0 if batch.block is None else len(batch.block.trades)
+            bar.note_members({batch.member: (0, trades)})
 
     def take_parts(self) -> dict[str, bytes]:
         """Return what was archived since the last call, as parts of a snapshot."""
@@ -72,27 +71,24 @@ class Archive:
 
     def dump(self) -> Plain:
         """Return what is not in the parts."""
-        return [self.until_us, self._late]
+        late = [
+            [start, [[*key, bar.dump()] for key, bar in sorted(bars.items())]]
+            for start, bars in sorted(self._late.items())
+        ]
+        return [self.until_us, late]
 
-    def load(self, state: Plain, parts: dict[str, bytes], row_ticks: int) -> None:
+    def load(self, state: Plain, parts: dict[str, bytes]) -> None:
         """Take the values of `dump` and the parts back."""
-        self.until_us, self._late = state
-        self._bars = {int(name): part for name, part in parts.items() if self.keeps(name)}
-        for late in self._late:
-            self._add(late, row_ticks)
+        self.until_us, late = state
+        for name in sorted(filter(self.keeps, parts), key=int):
+            self._bars[int(name)] = {scope_key(row): row[3] for row in json.loads(parts[name])}
+        for start, bars in late:
+            self._late[start] = {scope_key(row): Bar.load(row[3]) for row in bars}
 
     def keeps(self, part: str) -> bool:
         """Say whether a part is among the kept bars."""
         return self.until_us - KEPT_US <= int(part) < self.until_us
 
 
-def _encode(bars: dict[ScopeKey, Bar]) -> bytes:
-    rows = [[*key, bar.dump()] for key, bar in sorted(bars.items())]
-    return json.dumps(rows, separators=(",", ":")).encode()
-
-
-def _decode(encoded: bytes) -> dict[ScopeKey, Bar]:
-    return {
-        ScopeKey(Scope(scope), venue, symbol): Bar.load(values)
-        for scope, venue, symbol, values in json.loads(encoded)
-    }
+def _encode(value: Plain) -> str:
+    return json.dumps(value, separators=(",", ":"))

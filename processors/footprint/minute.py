@@ -1,145 +1,91 @@
-"""One base bar of an asset while its trades are held: instruments, and the merged path."""
+"""One base bar of an asset while its trades are held."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from processors.bars import Bar, Path
-from processors.feeds import Trade
+from processors.bars import Bar
+from processors.feeds import Accepted, Feed, ScopeKey, scope_key
+from processors.footprint.tape import Tape
 from processors.plain import Plain
 
 
-class MemberMinute:
-    """One instrument's trades of one base bar, with the bar they make."""
-
-    __slots__ = ("bar", "folded", "resorted", "trades")
-
-    def __init__(self) -> None:
-        self.bar = Bar()
-        self.trades: list[Trade] = []
-        self.folded = 0
-        self.resorted = 0
-
-    def take(self, trades: Sequence[Trade], row_ticks: int) -> None:
-        """Add trades; their order is settled when the bar is asked for."""
-        self.bar.take(trades, row_ticks)
-        self.trades.extend(trades)
-
-    def settle(self) -> None:
-        """Bring trades into tape order and the path up to date."""
-        trades, folded = self.trades, self.folded
-        if folded == len(trades):
-            return
-        fresh = trades[folded:]
-        fresh.sort()
-        if folded and fresh[0] < trades[folded - 1]:
-            trades.sort()
-            self.bar.path = Path()
-            self.resorted += 1
-            fresh = trades
-        else:
-            trades[folded:] = fresh
-        path = self.bar.path
-        if path is not None:
-            path.fold(fresh)
-        self.folded = len(trades)
-
-
-class MergedPath:
-    """The path over several instruments: settled to a frontier, the tail folded anew each time."""
-
-    __slots__ = ("_cached", "_seen", "cursors", "path", "resorted")
-
-    def __init__(self) -> None:
-        self._seen = (-1, -1)
-        self._cached = Path()
-        self.path = Path()
-        self.cursors: dict[str, int] = {}
-        self.resorted: dict[str, int] = {}
-
-    def at(self, members: dict[str, MemberMinute], frontier_us: int) -> Path:
-        """Return the path over all trades of the members, which must be settled."""
-        seen = (frontier_us, sum(len(member.trades) for member in members.values()))
-        if seen == self._seen:
-            return self._cached
-        if any(self.resorted.get(name, 0) != member.resorted for name, member in members.items()):
-            self.path, self.cursors = Path(), {}
-            self.resorted = {name: member.resorted for name, member in members.items()}
-        settled: list[Trade] = []
-        tail: list[Trade] = []
-        for name, member in members.items():
-            start = self.cursors.get(name, 0)
-            end = bisect_left(member.trades, (frontier_us,), lo=start)
-            settled += member.trades[start:end]
-            tail += member.trades[end:]
-            self.cursors[name] = end
-        settled.sort()
-        self.path.fold(settled)
-        path = self.path.copy()
-        tail.sort()
-        path.fold(tail)
-        self._seen, self._cached = seen, path
-        return path
-
-
 class Minute:
-    """One base bar `[start_us, start_us + interval)` of an asset while its trades are held.
+    """The base bar `[start_us, start_us + interval)` of all instruments and aggregates.
 
-    Trades are held until `HELD_US` after the bar's end, so that a late one is put in its place.
+    `covered` holds, for every scope whose bar has closed, the covered microseconds of its members
+    as they were then.
     """
 
-    __slots__ = ("first_offset", "members", "merged", "start_us")
+    __slots__ = ("_tapes", "bars", "covered", "start_us")
 
-    def __init__(self, start_us: int, first_offset: int) -> None:
+    def __init__(self, start_us: int) -> None:
         self.start_us = start_us
-        self.first_offset = first_offset
-        self.members: dict[str, MemberMinute] = {}
-        self.merged: dict[str, MergedPath] = {}
+        self.bars: dict[str, Bar] = {}
+        self.covered: dict[ScopeKey, dict[str, int]] = {}
+        self._tapes: dict[ScopeKey, Tape] = {}
 
-    def member(self, name: str) -> MemberMinute:
-        """Return an instrument's part of the bar, new where there was none."""
-        member = self.members.get(name)
-        if member is None:
-            member = self.members[name] = MemberMinute()
-        return member
+    def take(self, batch: Accepted, row_ticks: int, offset: int | None) -> None:
+        """Add trades of one instrument."""
+        bar = self._bar(batch.member)
+        bar.note_offset(offset)
+        if batch.block is not None:
+            bar.take(batch.block, row_ticks)
+            for key in (batch.key, batch.aggregate):
+                self._tape(key).take(batch.block)
+        for _, order_class, qty in batch.excluded:
+            bar.exclude(order_class, qty)
 
-    def bar_of(self, name: str) -> Bar:
-        """Return one instrument's bar with its path up to date."""
-        member = self.members.get(name)
-        if member is None:
-            return Bar()
-        member.settle()
-        return member.bar
+    def _bar(self, member: str) -> Bar:
+        bar = self.bars.get(member)
+        if bar is None:
+            bar = self.bars[member] = Bar()
+        return bar
 
-    def bar_over(self, scope: str, names: Iterable[str], frontier_us: int) -> Bar:
-        """Return the bar over several instruments; what lies before the frontier is in order."""
-        members = {name: self.members[name] for name in sorted(names) if name in self.members}
+    def _tape(self, key: ScopeKey) -> Tape:
+        tape = self._tapes.get(key)
+        if tape is None:
+            tape = self._tapes[key] = Tape()
+        return tape
+
+    def cover(self, feeds: Sequence[Feed], end_us: int) -> dict[str, int]:
+        """Return the covered microseconds of the feeds that are expected in this bar, as of now."""
+        found = {}
+        for feed in feeds:
+            covered_us = feed.coverage.within(self.start_us, end_us)
+            if covered_us or feed.listed or feed.name in self.bars:
+                found[feed.name] = covered_us
+        return found
+
+    def bar(self, key: ScopeKey, covered: dict[str, int]) -> Bar:
+        """Return the bar over the given members, which are those of the scope."""
         bar = Bar()
-        for member in members.values():
-            member.settle()
-            bar.add(member.bar)
-        merged = self.merged.get(scope)
-        if merged is None:
-            merged = self.merged[scope] = MergedPath()
-        bar.path = merged.at(members, frontier_us)
+        for name in sorted(covered):
+            if name in self.bars:
+                bar.add(self.bars[name])
+        bar.path = self._tape(key).path()
+        bar.members = {
+            name: (covered_us, self.bars[name].trades if name in self.bars else 0)
+            for name, covered_us in covered.items()
+        }
         return bar
 
     def dump(self) -> Plain:
-        """Return the minute as plain values: its trades, from which everything is made again."""
-        members = [
-            [name, member.bar.excluded, [[t[0], *t[2:]] for t in member.trades]]
-            for name, member in sorted(self.members.items())
+        """Return what cannot be made again from the bar's trades, as plain values."""
+        return [
+            self.start_us,
+            [[*key, sorted(covered.items())] for key, covered in sorted(self.covered.items())],
+            [
+                [name, bar.first_offset, sorted(bar.excluded.items())]
+                for name, bar in sorted(self.bars.items())
+            ],
         ]
-        return [self.start_us, self.first_offset, members]
 
     @staticmethod
-    def load(values: Plain, row_ticks: int) -> "Minute":
-        """Return a minute from plain values."""
-        start_us, first_offset, members = values
-        minute = Minute(start_us, first_offset)
-        for name, excluded, trades in members:
-            member = minute.member(name)
-            member.bar.excluded = dict(excluded)
-            rows: list[Trade] = [(row[0], name, *row[1:]) for row in trades]
-            if rows:
-                member.take(rows, row_ticks)
+    def load(values: Plain) -> "Minute":
+        """Return a minute from plain values; `take` gives it its trades back."""
+        minute = Minute(values[0])
+        for scope, venue, symbol, covered in values[1]:
+            minute.covered[scope_key((scope, venue, symbol))] = dict(covered)
+        for name, first_offset, excluded in values[2]:
+            bar = minute._bar(name)
+            bar.first_offset, bar.excluded = first_offset, dict(excluded)
         return minute

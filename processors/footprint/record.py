@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from processors.bars import (
     BUY,
@@ -13,16 +14,24 @@ from processors.bars import (
     TRADES_SELL,
     UNKNOWN,
     Bar,
+    RowValues,
 )
 from processors.feeds import ScopeKey
 from processors.measures.auction import exhaustion, ratio_pair, unfinished
-from processors.measures.imbalance import ImbalanceParams, marks, stacks, stacks_h
+from processors.measures.imbalance import (
+    BUY_IMBALANCE,
+    SELL_IMBALANCE,
+    ImbalanceParams,
+    marks,
+    stacks,
+    stacks_h,
+)
 from processors.measures.poc import poc
 from processors.measures.rows import Ladder, coarsen, dense
 from processors.measures.value_area import Method, describe, value_area
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar, Mark, Row, ValueArea
-from schemas.lineage import Completeness, InputRange
+from schemas.lineage import Completeness, InputRange, Status
 from schemas.units import US_PER_SECOND, plain, round_half_even
 
 METHOD = "footprint/1.0.0"
@@ -32,11 +41,9 @@ MAX_ROWS = 20_000
 METHODS: tuple[Method, ...] = ("single", "two_row", "at_most")
 
 _DIAGONAL = int(Mark.BUY_IMBALANCE | Mark.SELL_IMBALANCE | Mark.ZERO_BUY | Mark.ZERO_SELL)
-_EMPTY = [0] * 7
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Which bar of which product: `factor` multiplies the asset's base row."""
 
     key: ScopeKey
@@ -61,10 +68,9 @@ class Stamp:
     inputs: list[InputRange]
     completeness: Completeness
     ref_close_ticks: int | None
-    imbalances_valid: bool
+    basis_ticks: int
 
 
-@dataclass(frozen=True, slots=True)
 class Recorder:
     """Writes the bars of one asset.
 
@@ -75,24 +81,36 @@ class Recorder:
         params: the hash of all parameters that decide the numbers.
     """
 
-    asset: str
-    units: AssetUnits
-    imbalance: ImbalanceParams
-    params: str
+    def __init__(
+        self, asset: str, units: AssetUnits, imbalance: ImbalanceParams, params: str
+    ) -> None:
+        self.asset = asset
+        self.units = units
+        self.imbalance = imbalance
+        self.params = params
+        self._row_ticks = units.row_ticks
+        self._per_cent = units.notional_per_cent
+        self._row_sizes: dict[int, str] = {}
+
+    def _row_size(self, factor: int) -> str:
+        if factor not in self._row_sizes:
+            self._row_sizes[factor] = plain(Decimal(self.units.row_size) * factor)
+        return self._row_sizes[factor]
 
     def marks_of(self, bar: Bar, factor: int) -> dict[int, int]:
         """Return the marks of a bar's rows by lower edge, for counting venues that agree."""
-        ladder = self._ladder(bar, factor)
+        _, ladder = self._layout(bar, factor)
         if ladder is None:
             return {}
         return {ladder.row(i): m for i, m in enumerate(marks(ladder, self.imbalance)) if m}
 
-    def _ladder(self, bar: Bar, factor: int) -> Ladder | None:
-        step = self.units.row_ticks * factor
-        if bar.rows and (max(bar.rows) - min(bar.rows)) // step >= MAX_ROWS:
-            return None
+    def _layout(self, bar: Bar, factor: int) -> tuple[dict[int, RowValues], Ladder | None]:
+        """Return a bar's rows by lower edge and as a ladder, None where there are too many."""
+        step = self._row_ticks * factor
         rows = bar.rows if factor == 1 else coarsen(bar.rows, step)
-        return dense(rows, step)
+        if rows and (max(rows) - min(rows)) // step >= MAX_ROWS:
+            return {}, None
+        return rows, dense(rows, step)
 
     def write(
         self, window: Window, bar: Bar, stamp: Stamp, agreeing: Sequence[dict[int, int]] = ()
@@ -107,12 +125,13 @@ class Recorder:
         """
         sums = bar.sums()
         total = sums[SELL] + sums[BUY] + sums[UNKNOWN]
-        ladder = self._ladder(bar, window.factor)
-        nulls = _null_reasons(bar, ladder, stamp)
+        rows, ladder = self._layout(bar, window.factor)
+        valid = self._row_ticks * window.factor >= 2 * stamp.basis_ticks
+        nulls = _null_reasons(bar, ladder, stamp, valid)
         if ladder is None:
             ladder = Ladder(0, 1, [], [], [])
         marked = marks(ladder, self.imbalance)
-        if not stamp.imbalances_valid:
+        if not valid:
             marked = [mark & ~_DIAGONAL for mark in marked]
         direction = _direction(bar)
         peak = poc(ladder, bar.notional, total)
@@ -124,8 +143,8 @@ class Recorder:
             venue=window.key.venue,
             symbol=window.key.symbol,
             interval_seconds=window.interval_us // US_PER_SECOND,
-            row_size=plain(Decimal(self.units.row_size) * window.factor),
-            row_ticks=self.units.row_ticks * window.factor,
+            row_size=self._row_size(window.factor),
+            row_ticks=self._row_ticks * window.factor,
             tick=self.units.tick,
             lot=self.units.lot,
             bar_start_us=window.start_us,
@@ -159,10 +178,10 @@ class Recorder:
             trades_unknown=bar.trades_unknown,
             buy_usd_cents=self.cents(sums[BUY_NOTIONAL]),
             sell_usd_cents=self.cents(sums[SELL_NOTIONAL]),
-            rows=self._rows(bar, ladder, marked, (window.factor, agreeing)),
+            rows=self._rows(rows, ladder, marked, agreeing),
             poc_ticks=None if peak is None else ladder.row(peak),
             value_areas=_value_areas(ladder, peak),
-            imbalances_valid=stamp.imbalances_valid,
+            imbalances_valid=valid,
             stacks=stacks(ladder, marked, self.imbalance, direction=direction),
             stacks_h=stacks_h(ladder, marked, self.imbalance, direction=direction),
             unfinished_high=auction.high,
@@ -176,23 +195,24 @@ class Recorder:
 
     def cents(self, notional: int) -> int:
         """Round ticks times lots to hundredths of the quote, half to even."""
-        return round_half_even(notional, self.units.notional_per_cent)
+        return round_half_even(notional, self._per_cent)
 
     def _rows(
         self,
-        bar: Bar,
+        values: dict[int, RowValues],
         ladder: Ladder,
         marked: Sequence[int],
-        agreeing: tuple[int, Sequence[dict[int, int]]],
+        agreeing: Sequence[dict[int, int]],
     ) -> list[Row]:
-        factor, members = agreeing
-        step = self.units.row_ticks * factor
-        values = bar.rows if factor == 1 else coarsen(bar.rows, step)
         rows = []
-        for index in range(ladder.size):
+        cents = self.cents
+        for index, mark in enumerate(marked):
             edge = ladder.row(index)
-            row = values.get(edge, _EMPTY)
-            agree = [member.get(edge, 0) for member in members]
+            row = values.get(edge)
+            if row is None:
+                rows.append(Row(edge, 0, 0, 0, 0, 0, 0, 0, mark))
+                continue
+            agree = [member.get(edge, 0) for member in agreeing]
             rows.append(
                 Row(
                     edge,
@@ -201,11 +221,11 @@ class Recorder:
                     row[UNKNOWN],
                     row[TRADES_SELL],
                     row[TRADES_BUY],
-                    self.cents(row[SELL_NOTIONAL]),
-                    self.cents(row[BUY_NOTIONAL]),
-                    marked[index],
-                    sum(1 for mark in agree if mark & Mark.BUY_IMBALANCE),
-                    sum(1 for mark in agree if mark & Mark.SELL_IMBALANCE),
+                    cents(row[SELL_NOTIONAL]),
+                    cents(row[BUY_NOTIONAL]),
+                    mark,
+                    sum([bool(mark & BUY_IMBALANCE) for mark in agree]),
+                    sum([bool(mark & SELL_IMBALANCE) for mark in agree]),
                 )
             )
         return rows
@@ -217,15 +237,18 @@ def _direction(bar: Bar) -> int:
     return (bar.last[1] > bar.first[1]) - (bar.last[1] < bar.first[1])
 
 
-def _null_reasons(bar: Bar, ladder: Ladder | None, stamp: Stamp) -> dict[str, str]:
+def _null_reasons(bar: Bar, ladder: Ladder | None, stamp: Stamp, valid: bool) -> dict[str, str]:
     nulls = {}
     if ladder is None:
         nulls["rows"] = "more_rows_than_are_published"
     if not bar.rows:
-        nulls["prices"] = "no_trades"
+        gap = stamp.completeness.status is Status.GAP
+        nulls["prices"] = "gap" if gap else "no_trades"
     elif bar.path is None:
         nulls["delta_path"] = "order_of_late_trades_unknown"
-    if not stamp.imbalances_valid:
+    if stamp.ref_close_ticks is None:
+        nulls["ref_close"] = "no_earlier_trade" if stamp.version < 2 else "not_kept_for_corrections"
+    if not valid:
         nulls["imbalances"] = "rows_finer_than_twice_the_cross_venue_basis"
     return nulls
 

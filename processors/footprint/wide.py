@@ -24,27 +24,25 @@ class WideBar:
 
 
 class WideBars:
-    """The wide bars of one interval of all scopes."""
+    """The wide bars of one interval of all scopes; holds the newest one of each."""
 
     def __init__(self, interval_us: int, base_us: int, bar_at: BarAt) -> None:
         self.interval_us = interval_us
         self._base_us = base_us
         self._bar_at = bar_at
-        self._open: dict[ScopeKey, WideBar] = {}
+        self._newest: dict[ScopeKey, WideBar] = {}
 
-    def start_of(self, time_us: int) -> int:
-        """Return the start of the wide bar that a time falls into."""
-        return time_us - time_us % self.interval_us
-
-    def closed_until(self, key: ScopeKey, until_us: int) -> Bar:
-        """Return the merge of the closed base bars of the bar around `until_us`, before it.
+    def until(self, key: ScopeKey, start_us: int, until_us: int) -> Bar:
+        """Return the merge of the closed base bars from the start of a wide bar to a time.
 
         The result is shared: copy it before adding to it.
         """
-        start_us = self.start_of(until_us)
-        wide = self._open.get(key)
+        wide = self._newest.get(key)
         if wide is None or wide.start_us != start_us or wide.until_us > until_us:
-            wide = self._open[key] = WideBar(start_us)
+            newest = wide is None or wide.start_us <= start_us
+            wide = WideBar(start_us)
+            if newest:
+                self._newest[key] = wide
         while wide.until_us < until_us:
             bar = self._bar_at(key, wide.until_us)
             if bar is not None:
@@ -52,17 +50,8 @@ class WideBars:
             wide.until_us += self._base_us
         return wide.bar
 
-    def whole(self, key: ScopeKey, start_us: int) -> Bar:
-        """Return the merge of all base bars of a bar that has closed."""
-        merged = Bar()
-        for base_us in range(start_us, start_us + self.interval_us, self._base_us):
-            bar = self._bar_at(key, base_us)
-            if bar is not None:
-                merged.then(bar)
-        return merged
-
-    def forget(self, key: ScopeKey, start_us: int) -> None:
-        """Make a bar anew at the next call, since one of its base bars was corrected."""
-        wide = self._open.get(key)
-        if wide is not None and wide.start_us == start_us:
-            del self._open[key]
+    def forget(self, key: ScopeKey, time_us: int) -> None:
+        """Make the bar around a time anew at the next call: one of its base bars was corrected."""
+        wide = self._newest.get(key)
+        if wide is not None and wide.start_us <= time_us < wide.start_us + self.interval_us:
+            del self._newest[key]

@@ -3,15 +3,18 @@
 One record a second carries every instrument and, for perpetuals and spot each, the sum over all
 members (`all`) and over those that were complete over the whole window of the measure (`common`).
 The newest second goes out provisionally as soon as log time has passed it; each second is final
-once the watermark of every expected feed has passed its end by two seconds, or thirty seconds have gone by.
+once the watermark of every expected feed has passed its end by two seconds, or thirty seconds have
+gone by. Seconds in which no feed was there and nothing traded are counted but not sent.
 """
 
 from collections.abc import Sequence
 
-from processors.cvd.member import DAY, MemberCvd, Sums, add_into
-from processors.feeds import LATENESS_US, Accepted, Feed, Feeds, ScopeKey
-from processors.operator import Cause, Output, State
+from processors.cvd.member import DAY, MemberCvd, Sums, add_into, trade_sums
+from processors.feeds import LATENESS_US, Accepted, Feeds, ScopeKey
+from processors.operator import Cause, Output
 from processors.plain import Plain
+from processors.state import State, own_parts
+from processors.trades import Block
 from processors.units import AssetUnits
 from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
 from schemas.lineage import Status
@@ -20,9 +23,6 @@ from schemas.topics import CVD
 from schemas.units import US_PER_MINUTE, US_PER_SECOND, round_half_even
 
 METHOD = "cvd/1.0.0"
-
-QUIET_JUMP_SECONDS = 60
-"""Further behind the frontier than this, seconds without a trade are counted but not sent."""
 
 
 class _Measure:
@@ -41,51 +41,74 @@ class CvdOperator:
 
     def __init__(self, asset: str, units: AssetUnits, params: str) -> None:
         self._asset = asset
-        self._units = units
+        self._lot = units.lot
+        self._per_cent = units.notional_per_cent
         self._params = params
         self._members: dict[str, MemberCvd] = {}
         self._next_second = 0
         self._anchor_second = 0
         self._due_second = 0
         self._adjust: dict[tuple[str, int], list[int]] = {}
+        self._offsets: dict[int, int] = {}
 
     def on_batch(self, batch: Accepted, cause: Cause) -> list[Output]:
         """Take the new trades of one batch into their seconds."""
-        if not batch.trades:
+        if batch.block is None:
             return []
         member = self._member(batch.member, batch.key, batch.aggregate)
-        late = member.take(batch.trades)
-        for second, sums in late.items():
-            member.late(second, sums)
-            bar_start_us = second * US_PER_SECOND - second * US_PER_SECOND % US_PER_MINUTE
-            adjust = self._adjust.setdefault((batch.member, bar_start_us), [0, 0, 0, 0, 0])
-            add_into(adjust, sums)
-            adjust[4] += sum(1 for t in batch.trades if t[0] // US_PER_SECOND == second and t[5])
+        for second, sums in trade_sums(batch.block).items():
+            if second > member.last_second:
+                member.take(second, sums)
+                self._offsets.setdefault(second, cause.offset)
+            elif sums[2]:
+                member.late(second, sums)
+                self._adjust_by(batch.member, second, sums, batch.block)
         return []
+
+    def _adjust_by(self, member: str, second: int, sums: Sums, block: Block) -> None:
+        bar_start_us = second * US_PER_SECOND - second * US_PER_SECOND % US_PER_MINUTE
+        adjust = self._adjust.setdefault((member, bar_start_us), [0, 0, 0, 0, 0])
+        add_into(adjust, sums)
+        adjust[4] += sum(1 for t in block.trades if t[0] // US_PER_SECOND == second and t[5])
 
     def on_time(self, feeds: Feeds, cause: Cause) -> list[Output]:
         """Close the seconds that are over, then show the newest one."""
-        members = list(feeds.members.values())
-        for feed in members:
-            self._member(feed.name, feed.key, feed.aggregate)
-        if not self._next_second:
-            self._start(members)
+        if len(feeds.members) > len(self._members) or not self._next_second:
+            for feed in feeds.members.values():
+                self._member(feed.name, feed.key, feed.aggregate)
+            if not self._next_second and not self._start(feeds):
+                return []
         outputs: list[Output] = []
-        frontier = (feeds.newest_us - LATENESS_US) // US_PER_SECOND
-        if self._next_second + 1 <= frontier:
-            frontier = feeds.frontier_us(members) // US_PER_SECOND
-        while self._next_second + 1 <= frontier:
-            second = self._next_second
-            traded = self._close(second, feeds)
-            self._next_second = second + 1
-            if traded or self._adjust or second > frontier - QUIET_JUMP_SECONDS:
-                outputs.append(self._final(second, feeds, cause))
+        if self._next_second < (feeds.newest_us - LATENESS_US) // US_PER_SECOND:
+            outputs += self._close_due(feeds, cause)
         newest = feeds.now_us // US_PER_SECOND - 1
         if newest >= self._due_second:
             self._due_second = newest + 1
             if newest >= self._next_second:
                 outputs.append(self._provisional(newest, feeds, cause))
         return outputs
+
+    def waiting(self, feeds: Feeds, cause: Cause) -> list[Output]:
+        """Return nothing: a second is sent when it is over."""
+        return []
+
+    def _close_due(self, feeds: Feeds, cause: Cause) -> list[Output]:
+        outputs = []
+        frontier = feeds.frontier_us(feeds.members.values()) // US_PER_SECOND
+        while self._next_second < frontier:
+            if self._is_empty() and not self._is_covered(self._next_second, frontier, feeds):
+                self._jump(frontier)
+                break
+            second = self._next_second
+            traded = self._close(second, feeds)
+            self._next_second = second + 1
+            if traded or self._adjust or self._is_covered(second, second + 1, feeds):
+                outputs.append(self._final(second, feeds, cause))
+        return outputs
+
+    def _is_empty(self) -> bool:
+        """Say whether nothing is open and no window holds anything: time may then jump."""
+        return not any(member.open or member.rolling[-1][2] for member in self._members.values())
 
     def _member(self, name: str, key: ScopeKey, aggregate: ScopeKey) -> MemberCvd:
         member = self._members.get(name)
@@ -94,12 +117,21 @@ class CvdOperator:
             member.last_second = max(0, self._next_second - 1)
         return member
 
-    def _start(self, feeds: Sequence[Feed]) -> None:
-        seconds = [feed.watermark_us // US_PER_SECOND for feed in feeds]
-        seconds += [second for member in self._members.values() for second in member.open]
-        self._next_second = self._anchor_second = max(1, min(seconds))
+    def _start(self, feeds: Feeds) -> bool:
+        """Begin at the first trade or watermark, but not more than a day back.
+
+        Waits for a while, since what was sent before the first record may still come.
+        """
+        began_us = min(feed.began_us for feed in feeds.members.values())
+        if feeds.newest_us < began_us + 2 * LATENESS_US:
+            return False
+        seconds = [second for member in self._members.values() for second in member.open]
+        first = min(began_us // US_PER_SECOND, *seconds) if seconds else began_us // US_PER_SECOND
+        first = max(1, first, feeds.now_us // US_PER_SECOND - DAY)
+        self._next_second = self._anchor_second = first
         for member in self._members.values():
-            member.last_second = self._next_second - 1
+            member.last_second = first - 1
+        return True
 
     def _close(self, second: int, feeds: Feeds) -> bool:
         start_us = second * US_PER_SECOND
@@ -109,6 +141,17 @@ class CvdOperator:
             covered = feeds.members[name].coverage.within(start_us, start_us + US_PER_SECOND)
             member.close(second, covered >= US_PER_SECOND)
         return traded
+
+    def _is_covered(self, first: int, end: int, feeds: Feeds) -> bool:
+        """Say whether any feed was there at any time of the seconds `[first, end)`."""
+        span = (first * US_PER_SECOND, end * US_PER_SECOND)
+        return any(feed.coverage.within(*span) for feed in feeds.members.values())
+
+    def _jump(self, second: int) -> None:
+        """Pass over seconds in which nobody was there and no window changes."""
+        for member in self._members.values():
+            member.incomplete = second - 1
+        self._next_second = second
 
     # --- records out
 
@@ -132,7 +175,9 @@ class CvdOperator:
             )
             for (name, bar_start_us), sums in sorted(adjust.items())
         ]
-        return self._record(second, (measures, states, adjustments), True, feeds, cause)
+        output = self._record(second, (measures, states, adjustments), True, feeds, cause)
+        self._offsets.pop(second, None)
+        return output
 
     def _provisional(self, second: int, feeds: Feeds, cause: Cause) -> Output:
         day_start = second // DAY * DAY
@@ -162,23 +207,26 @@ class CvdOperator:
         measures, states, adjustments = values
         series: list[CvdSeries] = []
         for key, members in feeds.scopes():
-            names = [feed.name for feed in members]
+            names = [f.name for f in members if f.listed or any(measures[f.name].rolling[-1])]
+            if not names:
+                continue
             complete = [name for name in names if states[name]]
             if key.venue:
                 series.append(self._series((key, ""), second, measures, (names, complete)))
             else:
                 series.append(self._series((key, "all"), second, measures, (names, complete)))
                 series.append(self._series((key, "common"), second, measures, (names, complete)))
+        first_offset = self._offsets.get(second, cause.offset)
         record = CvdStep(
             asset=self._asset,
             step_start_us=second * US_PER_SECOND,
-            lot=self._units.lot,
+            lot=self._lot,
             anchor_us=self._anchor_second * US_PER_SECOND,
             revision=cause.revision,
             is_final=is_final,
             method=METHOD,
             params=self._params,
-            inputs=cause.since(cause.offset),
+            inputs=cause.since(first_offset),
             log_time_us=feeds.now_us,
             series=series,
             adjustments=adjustments,
@@ -229,7 +277,7 @@ class CvdOperator:
         return Cumulative(total[0], self._cents(total[1]), total[2], self._cents(total[3]))
 
     def _cents(self, notional: int) -> int:
-        return round_half_even(notional, self._units.notional_per_cent)
+        return round_half_even(notional, self._per_cent)
 
     # --- state
 
@@ -245,15 +293,17 @@ class CvdOperator:
             "next_second": self._next_second,
             "anchor_second": self._anchor_second,
             "due_second": self._due_second,
+            "offsets": list(self._offsets.items()),
             "adjust": [[*name, sums] for name, sums in sorted(self._adjust.items())],
         }
         return State(head, parts)
 
     def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
         """Continue from a snapshot."""
+        by_member = own_parts(parts)
         for name, values in head["members"]:
-            own = {p.rpartition("/")[2]: c for p, c in parts.items() if p.startswith(f"{name}/")}
-            self._members[name] = MemberCvd.load(values, own)
+            self._members[name] = MemberCvd.load(values, by_member.get(name, {}))
+        self._offsets = dict(head["offsets"])
         self._next_second = head["next_second"]
         self._anchor_second = head["anchor_second"]
         self._due_second = head["due_second"]
