@@ -1,19 +1,18 @@
 """The instruments of a recording: from its metadata where it has any, else from its own numbers."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
-
-import orjson
 
 from collectors.venue import Feed, Request
 from runtime.errors import ConfigurationError, PayloadError
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind
 
-_SYMBOL_KEYS = ("s", "instId", "coin")
-_PRICE_KEYS = ("p", "px", "price")
-_QTY_KEYS = ("q", "sz", "v", "size")
+_SYMBOL = re.compile(rb'"(?:s|instId|coin)"\s*:\s*"([^"]{1,64})"')
+_PRICE = re.compile(rb'"(?:p|px|price)"\s*:\s*"([0-9.]{1,60})"')
+_SIZE = re.compile(rb'"(?:q|sz|v|size)"\s*:\s*"([0-9.]{1,60})"')
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 _PRODUCT_QUERY = ("category", "instType")
 MAX_SYMBOLS = 5000
@@ -52,8 +51,7 @@ def _answers(feed: Feed, request: Request, url: str) -> bool:
 class GridFinder:
     """Finds symbols, and the finest decimals of their prices and quantities, in trade frames.
 
-    Knows only what trades of all venues have in common: an object with a symbol, a price and a
-    size, or a list of such below an `arg` or `topic` that names the symbol.
+    Knows only what trades of all venues have in common: a symbol, a price and a size as texts.
     """
 
     def __init__(self) -> None:
@@ -65,28 +63,16 @@ class GridFinder:
         return set(self._decimals)
 
     def look(self, frame: bytes) -> None:
-        """Take one frame in; what is not JSON is passed over."""
-        try:
-            self._walk(orjson.loads(frame), 0)
-        except orjson.JSONDecodeError:
-            return
+        """Take one frame in; what has not a price and a size for every symbol is passed over.
 
-    def _walk(self, value: object, depth: int) -> None:
-        if depth > 4:  # trades lie no deeper in any venue's frames
-            return
-        if isinstance(value, list):
-            for item in value:
-                self._walk(item, depth + 1)
-        elif isinstance(value, dict):
-            symbol, price, qty = (
-                next((value[key] for key in keys if isinstance(value.get(key), str)), None)
-                for keys in (_SYMBOL_KEYS, _PRICE_KEYS, _QTY_KEYS)
-            )
-            if symbol is not None and price is not None and qty is not None:
-                self._note(symbol, price, qty)
-            else:
-                for item in value.values():
-                    self._walk(item, depth + 1)
+        Works on the bytes: a recording has hundreds of thousands of frames, and this is asked of
+        every one that may be a trade, before the parsers read it in earnest.
+        """
+        prices, sizes = _PRICE.findall(frame), _SIZE.findall(frame)
+        symbols = _SYMBOL.findall(frame)[-len(prices) :]
+        if prices and len(prices) == len(sizes) == len(symbols):
+            for symbol, price, size in zip(symbols, prices, sizes, strict=True):
+                self._note(symbol.decode("utf-8", "replace"), price.decode(), size.decode())
 
     def _note(self, symbol: str, price: str, qty: str) -> None:
         if symbol not in self._decimals and len(self._decimals) >= MAX_SYMBOLS:

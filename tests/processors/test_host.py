@@ -279,7 +279,7 @@ GOOD = (NOON, 600_000, 5, BUY, 2, 0)
 def test_a_record_that_cannot_be_used_is_a_dead_letter_and_leaves_no_trace(
     value: bytes, reason: str
 ) -> None:
-    batches = MARKET.batches()
+    batches = MARKET.but(seconds=75, rate=1.0).batches()
     run = Runner().feed(batches[:200])
     before = run.engine.snapshot()[0]
     outputs = run.engine.process("trades", 3, 200, value)

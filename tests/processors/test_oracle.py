@@ -36,8 +36,8 @@ from tests.processors.oracle import (
 )
 
 MIDNIGHT = NOON + 12 * 60 * MINUTE
-CLEAN = Market(seconds=500, rate=2.0)
-ROUGH = Market(seconds=700, rate=2.0, late=0.01, repeat=0.05, hole=0.004, drop_batch=0.01)
+CLEAN = Market(seconds=400, rate=1.5)
+ROUGH = Market(seconds=430, rate=1.5, late=0.01, repeat=0.05, hole=0.004, drop_batch=0.01)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_every_cvd_step_is_what_the_raw_trades_say(market: Market) -> None:
 
     assert [b - a for a, b in pairwise(sorted(steps))] == [SECOND] * (len(steps) - 1)
     commons = set()
-    for step in [steps[start] for start in sorted(steps)][::61]:
+    for step in [steps[start] for start in sorted(steps)][::97]:
         for series in step.series:
             _check_series(series, step, trades, whole)
             commons.add((series.composition, series.rolling_venues[0] > 0))
