@@ -45,9 +45,8 @@ class MemberCvd:
     late trades are remembered beside them.
     """
 
-    def __init__(self, key: ScopeKey, aggregate: ScopeKey) -> None:
+    def __init__(self, key: ScopeKey) -> None:
         self.key = key
-        self.aggregate = aggregate
         self.open: dict[int, Sums] = {}
         self.last_second = 0
         self.anchor = 0
@@ -170,7 +169,6 @@ class MemberCvd:
         """Return what is not in the parts."""
         return {
             "key": self.key,
-            "aggregate": self.aggregate,
             "open": sorted(self.open.items()),
             "last_second": self.last_second,
             "anchor": self.anchor,
@@ -187,7 +185,7 @@ class MemberCvd:
     @staticmethod
     def load(state: Plain, parts: dict[str, bytes]) -> "MemberCvd":
         """Return a member from the values of `dump` and its parts."""
-        member = MemberCvd(scope_key(state["key"]), scope_key(state["aggregate"]))
+        member = MemberCvd(scope_key(state["key"]))
         member.open = dict(state["open"])
         for name in ("last_second", "anchor", "incomplete", "complete"):
             setattr(member, name, state[name])

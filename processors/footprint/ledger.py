@@ -94,10 +94,6 @@ class Ledger:
         if start_us >= self._archive.until_us:
             self.close(key, feeds, start_us)
 
-    def wide_start(self, interval_us: int, time_us: int) -> int:
-        """Return the start of the bar of an interval that a time falls into."""
-        return time_us - time_us % interval_us
-
     def wide(
         self, key: ScopeKey, feeds: Sequence[Feed], window: tuple[int, int], next_close_us: int
     ) -> Bar:

@@ -28,9 +28,6 @@ class Tape:
         self._marks: list[tuple[int, Path]] = []
         self._path = Path()
 
-    def __len__(self) -> int:
-        return len(self._trades) + len(self._fresh)
-
     def take(self, block: Block) -> None:
         """Add trades; those out of order wait until the path is asked for."""
         if self._fresh or (self._trades and block.trades[0] < self._trades[-1]):

@@ -55,7 +55,7 @@ class CvdOperator:
         """Take the new trades of one batch into their seconds."""
         if batch.block is None:
             return []
-        member = self._member(batch.member, batch.key, batch.aggregate)
+        member = self._member(batch.member, batch.key)
         for second, sums in trade_sums(batch.block).items():
             if second > member.last_second:
                 member.take(second, sums)
@@ -75,7 +75,7 @@ class CvdOperator:
         """Close the seconds that are over, then show the newest one."""
         if len(feeds.members) > len(self._members) or not self._next_second:
             for feed in feeds.members.values():
-                self._member(feed.name, feed.key, feed.aggregate)
+                self._member(feed.name, feed.key)
             if not self._next_second and not self._start(feeds):
                 return []
         outputs: list[Output] = []
@@ -110,10 +110,10 @@ class CvdOperator:
         """Say whether nothing is open and no window holds anything: time may then jump."""
         return not any(member.open or member.rolling[-1][2] for member in self._members.values())
 
-    def _member(self, name: str, key: ScopeKey, aggregate: ScopeKey) -> MemberCvd:
+    def _member(self, name: str, key: ScopeKey) -> MemberCvd:
         member = self._members.get(name)
         if member is None:
-            member = self._members[name] = MemberCvd(key, aggregate)
+            member = self._members[name] = MemberCvd(key)
             member.last_second = max(0, self._next_second - 1)
         return member
 

@@ -54,7 +54,8 @@ for sql in sys.argv[3:]:
 """
 
 ROWS_SQL = """
-SELECT toString(scope) AS scope, venue, symbol, toUnixTimestamp(bar_start) AS bar, toString(row_price) AS row,
+SELECT toString(scope) AS scope, venue, symbol, toUnixTimestamp(bar_start) AS bar,
+       toString(row_price) AS row,
        toString(sell_qty) AS sell, toString(buy_qty) AS buy
 FROM footprint_rows
 WHERE asset = 'BTC' AND interval_seconds = 60 AND row_size = 10 AND sell_qty + buy_qty > 0

@@ -165,7 +165,9 @@ def test_a_restart_anywhere_continues_byte_for_byte(market: Market, points: set[
 def test_many_restarts_over_an_hour_and_a_day_with_late_trades_into_archived_minutes(
     start_us: int,
 ) -> None:
-    market = Market(seed=9, start_us=start_us, seconds=310, rate=2.0, late=0.05, repeat=0.05, hole=0.002)
+    market = Market(
+        seed=9, start_us=start_us, seconds=310, rate=2.0, late=0.05, repeat=0.05, hole=0.002
+    )
     batches = market.batches()
     outputs, size = with_restarts(batches, range(100, len(batches), 131), lost=20)
     encode = msgspec.json.encode
