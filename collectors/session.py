@@ -18,7 +18,7 @@ from collectors.venue import (
     Subscribed,
     Trades,
 )
-from schemas.market import DataSource, FeedState
+from schemas.market import DataSource, FeedState, stale_after_us
 from schemas.ops import PAYLOAD_LIMIT_BYTES
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from schemas.units import US_PER_SECOND
@@ -35,9 +35,6 @@ QUIET_US = 5 * US_PER_SECOND
 CATCH_UP_US = 60 * US_PER_SECOND
 """After a longer pause (a recording with a hole, a suspended machine) the missed seconds are not
 filled with empty batches."""
-
-STALE_US = 5 * US_PER_SECOND
-SLOW_STALE_US = {"hyperliquid": 10 * US_PER_SECOND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ class Session:
         self._newest_us = 0
         self._heard_us = opened_us
         self._down = False
-        self._stale_us = SLOW_STALE_US.get(feed.venue, STALE_US)
+        self._stale_us = stale_after_us(feed.venue)
         self.last_trade_us = opened_us
         self.ignored: dict[str, int] = {}
 

@@ -24,6 +24,7 @@ from schemas.market import (
     Scope,
     TradeIds,
     scope_of,
+    stale_after_us,
 )
 from schemas.ops import QualityKind
 from schemas.trades import TradeBatch
@@ -41,8 +42,6 @@ CORRECTION_US = US_PER_DAY
 FUTURE_US = 10 * 60 * US_PER_SECOND
 """How far ahead of our clock a trade may claim to be; beyond, it is refused."""
 
-STALE_US = {"hyperliquid": 10 * US_PER_SECOND}
-DEFAULT_STALE_US = 5 * US_PER_SECOND
 
 MAX_FEEDS = 256
 """One asset is not traded under more names than this."""
@@ -95,7 +94,7 @@ class Feed:
         self.name = f"{venue}:{symbol}"
         self.key = ScopeKey(Scope.VENUE, venue, symbol)
         self.aggregate = aggregate
-        self.stale_us = STALE_US.get(venue, DEFAULT_STALE_US)
+        self.stale_us = stale_after_us(venue)
         self.sequential = sequential
         self.ids: SeenIds = SequentialIds() if sequential else OpaqueIds()
         self.began_us = 0

@@ -6,6 +6,8 @@ Source: definitions 5.0.
 
 from enum import IntEnum, StrEnum
 
+from schemas.units import US_PER_SECOND
+
 
 class Kind(StrEnum):
     """What is traded."""
@@ -71,6 +73,15 @@ class FeedState(StrEnum):
 
 COVERING_STATES = frozenset({FeedState.LIVE, FeedState.QUIET})
 """States in which the absence of a trade means that there was none."""
+
+
+_STALE_SECONDS = {"hyperliquid": 10}
+_DEFAULT_STALE_SECONDS = 5
+
+
+def stale_after_us(venue: str) -> int:
+    """Return after how many microseconds without a sign of life a venue's feed is stale."""
+    return _STALE_SECONDS.get(venue, _DEFAULT_STALE_SECONDS) * US_PER_SECOND
 
 
 class DataSource(StrEnum):

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from runtime.cli.stages import stage
 from runtime.errors import ConfigurationError, PerptapeError
+from runtime.memory import relax_cycle_collection
 from runtime.settings import Settings, load_settings
 from schemas.market import Kind
 
@@ -206,6 +207,7 @@ def doctor(store: StoreOption = None, log: LogOption = None) -> None:
 
 def _run(settings: Settings, work: Coroutine[Any, Any, Any]) -> Any:
     stage("runtime.log").configure_logging(settings.log_level)
+    relax_cycle_collection()
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from rich.console import Console
 from runtime.bus.protocol import Outgoing
 from runtime.cli.embedded import Market, simulated_market
 from runtime.cli.stages import stage
-from runtime.cli.up import stop_on_signals
+from runtime.cli.up import stop_after, stop_on_signals
 from runtime.clock import SystemClock
 from runtime.recordings import RecordedFrame, RecordingWriter
 from runtime.settings import Settings
@@ -74,7 +74,7 @@ async def _record(
         market.clock,
     )
     console.print(f"recording {', '.join(settings.assets)} to {path}   Stop: Ctrl-C")
-    timer = asyncio.create_task(_stop_after(seconds, stop)) if seconds is not None else None
+    timer = asyncio.create_task(stop_after(seconds, stop)) if seconds is not None else None
     try:
         await collector.run(stop)
     finally:
@@ -82,8 +82,3 @@ async def _record(
         if timer is not None:
             timer.cancel()
     console.print(f"{frames:,} frames in {path}")
-
-
-async def _stop_after(seconds: float, stop: asyncio.Event) -> None:
-    await asyncio.sleep(seconds)
-    stop.set()

@@ -83,7 +83,7 @@ async def _run(
         if show is not None:
             helpers.append(asyncio.create_task(_show(show, settings, console)))
         if seconds is not None:
-            helpers.append(asyncio.create_task(_stop_after(seconds, stop)))
+            helpers.append(asyncio.create_task(stop_after(seconds, stop)))
         try:
             await pipeline.run(stop)
         finally:
@@ -108,7 +108,8 @@ async def _show(asset: str, settings: Settings, console: Console) -> None:
     await stage("sinks.terminal.watch").watch(asset, settings.store, console=console)
 
 
-async def _stop_after(seconds: float, stop: asyncio.Event) -> None:
+async def stop_after(seconds: float, stop: asyncio.Event) -> None:
+    """Set `stop` when the time is over."""
     await asyncio.sleep(seconds)
     stop.set()
 

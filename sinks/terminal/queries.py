@@ -19,7 +19,7 @@ _SINCE = "bar_start >= fromUnixTimestamp64Micro({since:Int64})"
 _START_US = "toUnixTimestamp64Micro(toDateTime64(bar_start, 6))"
 
 _CHOICES = f"""
-SELECT symbol, toString(row_size), max({_START_US}), sum(trades)
+SELECT symbol, toString(row_size), max({_START_US}), ifNull(sum(trades), 0)
 FROM footprint_bars WHERE {_SERIES} AND {_SINCE} GROUP BY symbol, toString(row_size)
 """  # noqa: S608
 _BARS = f"""

@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.instruments import make_instrument
+from schemas.lineage import Status
 from schemas.market import Kind, Scope
 from schemas.ops import QualityEvent, QualityKind
 from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
@@ -187,6 +189,19 @@ async def test_a_bar_without_trades_has_nulls_and_no_rows(store: Store) -> None:
     assert [found[name] for name in unknown] == [None] * len(unknown)
     assert found["buy_qty"] == 0
     assert store.query("SELECT * FROM footprint_rows WHERE asset = 'EMPTY'").rows == []
+
+
+async def test_a_gap_is_null_and_a_quiet_minute_is_zero(store: Store) -> None:
+    there = bar("QUIET", excluded_lots={})
+    gap = msgspec.structs.replace(there.completeness, status=Status.GAP)
+    await put(store, FOOTPRINTS.name, there)
+    await put(store, FOOTPRINTS.name, bar("GONE", completeness=gap, excluded_lots={}))
+
+    volume = ("sell_qty", "buy_qty", "unknown_qty", "excluded_qty", "delta", "trades")
+    quiet = one(store, "SELECT * FROM footprint_bars WHERE asset = 'QUIET'")
+    gone = one(store, "SELECT * FROM footprint_bars WHERE asset = 'GONE'")
+    assert [quiet[name] for name in volume] == [0] * len(volume)
+    assert [gone[name] for name in volume] == [None] * len(volume)
 
 
 async def test_invalid_imbalances_are_null(store: Store) -> None:
