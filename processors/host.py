@@ -52,6 +52,7 @@ class _Partition:
     engine: Engine
     parts: set[str]
     since_snapshot: int = 0
+    since_waiting: int = 0
     snapshot_time_us: int = 0
     poison: set[int] = field(default_factory=set)
     pruned: int = 0
@@ -212,15 +213,18 @@ class EmbeddedHost:
             await self._restore(record.partition)
             return None
         partition.since_snapshot += 1
+        partition.since_waiting += 1
         return _encoded(outputs)
 
     async def _snapshot_changed(self) -> None:
         """Take a snapshot of what changed, after what was held back for its pace was sent."""
         for number, partition in sorted(self._partitions.items()):
-            if partition.since_snapshot:
+            if partition.since_waiting:
                 waiting = _encoded(partition.engine.waiting(TRADES.name, number))
                 if waiting:
                     await self._bus.send(waiting)
+                partition.since_waiting = 0
+            if partition.since_snapshot:
                 await self._snapshot(number)
 
     async def _snapshot_due(self, newest: dict[int, Record]) -> None:

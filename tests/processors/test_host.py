@@ -355,3 +355,15 @@ def test_state_stays_small_however_long_the_log() -> None:
 
     assert max(sizes) < 400_000
     assert sizes[1] < 1.5 * sizes[0]
+
+
+async def test_what_is_held_back_is_sent_at_the_end_even_right_after_a_snapshot(
+    tmp_path: Path,
+) -> None:
+    async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
+        await append(bus, encoded(MARKET.batches()))
+        host = EmbeddedHost(bus, PARAMS, HostSettings(snapshot_records=1))
+        await host.drain()
+        await host.close()
+        newest = msgspec.json.decode((await read(bus, FOOTPRINTS.name))[-1], type=FootprintBar)
+        assert newest.inputs[0].last_offset == len(MARKET.batches()) - 1
