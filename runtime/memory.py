@@ -4,7 +4,7 @@ import gc
 
 THRESHOLDS = (50_000, 20, 50)
 """Many short-lived batches, hardly any cycles: the default of 700 objects looks for cycles all the
-time and costs the operators about a quarter of their speed."""
+time, which cost the operators a tenth of their speed and more."""
 
 
 def relax_cycle_collection() -> None:
