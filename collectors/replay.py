@@ -167,12 +167,9 @@ class Replay:
     def _take(self, outs: list[Yield], outbox: Outbox, frame: RecordedFrame) -> int:
         batches = trades = 0
         for out in outs:
-            if out.batches:
-                trades += out.trades
-                batches += len(out.batches)
-                outbox.put_batches(out.batches)
-            elif out.trades:
-                trades += out.trades
+            trades += out.trades
+            batches += len(out.batches)
+            outbox.put_batches(out.batches)
         self.trades += trades
         if not trades and outs and all(out.drops for out in outs):
             self._drop(outs, outbox, frame)

@@ -215,7 +215,7 @@ SELECT
     log_offset
 FROM footprints_log FINAL
 
--- step: bars without their rows
+-- step: bars without their rows, in the words of `footprints`
 CREATE OR REPLACE VIEW footprint_bars AS
 SELECT
     asset,
@@ -227,22 +227,22 @@ SELECT
     bar_start,
     revision,
     is_final,
-    CAST(open_ticks * tick AS Nullable(Decimal(38, 12))) AS open,
-    CAST(high_ticks * tick AS Nullable(Decimal(38, 12))) AS high,
-    CAST(low_ticks * tick AS Nullable(Decimal(38, 12))) AS low,
-    CAST(close_ticks * tick AS Nullable(Decimal(38, 12))) AS close,
+    open,
+    high,
+    low,
+    close,
     vwap,
-    CAST(if(status = 'gap' AND empty(rows_ticks), NULL, sell_lots * lot) AS Nullable(Decimal(38, 12))) AS sell_qty,
-    CAST(if(status = 'gap' AND empty(rows_ticks), NULL, buy_lots * lot) AS Nullable(Decimal(38, 12))) AS buy_qty,
-    CAST(if(status = 'gap' AND empty(rows_ticks), NULL, unknown_lots * lot) AS Nullable(Decimal(38, 12))) AS unknown_qty,
-    CAST(if(status = 'gap' AND empty(rows_ticks), NULL, arraySum(mapValues(excluded_lots)) * lot) AS Nullable(Decimal(38, 12))) AS excluded_qty,
-    CAST(if(status = 'gap' AND empty(rows_ticks), NULL, delta_lots * lot) AS Nullable(Decimal(38, 12))) AS delta,
-    CAST(delta_min_lots * lot AS Nullable(Decimal(38, 12))) AS delta_min,
-    CAST(delta_max_lots * lot AS Nullable(Decimal(38, 12))) AS delta_max,
+    sell_qty,
+    buy_qty,
+    unknown_qty,
+    excluded_qty,
+    delta,
+    delta_min,
+    delta_max,
     if(status = 'gap' AND empty(rows_ticks), NULL, trades_buy + trades_sell + trades_unknown) AS trades,
-    CAST(poc_ticks * tick AS Nullable(Decimal(38, 12))) AS poc,
-    CAST(if(has(value_area_method, 'single'), value_area_vah_ticks[indexOf(value_area_method, 'single')] * tick, NULL) AS Nullable(Decimal(38, 12))) AS vah,
-    CAST(if(has(value_area_method, 'single'), value_area_val_ticks[indexOf(value_area_method, 'single')] * tick, NULL) AS Nullable(Decimal(38, 12))) AS val,
+    poc,
+    vah,
+    val,
     status,
     venues_expected,
     venues_complete,
@@ -250,16 +250,16 @@ SELECT
     version,
     reason,
     bar_end,
-    CAST(ref_close_ticks * tick AS Nullable(Decimal(38, 12))) AS ref_close,
-    CAST(delta_since_high_lots * lot AS Nullable(Decimal(38, 12))) AS delta_since_high,
-    CAST(delta_since_low_lots * lot AS Nullable(Decimal(38, 12))) AS delta_since_low,
-    sell_usd_cents * toDecimal128('0.01', 2) AS sell_usd,
-    buy_usd_cents * toDecimal128('0.01', 2) AS buy_usd,
+    ref_close,
+    delta_since_high,
+    delta_since_low,
+    sell_usd,
+    buy_usd,
     trades_buy,
     trades_sell,
     trades_unknown,
     imbalances_valid
-FROM footprints_log FINAL
+FROM footprints
 
 -- step: one row a price row
 CREATE OR REPLACE VIEW footprint_rows AS

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from collectors.collector import Collector, CollectorSettings
 from collectors.registry import choose_feeds
@@ -60,8 +59,3 @@ async def collect(
     await host.drain()
     await host.close()
     return run
-
-
-def store_of(folder: Path) -> Path:
-    """Return where a test's store lies."""
-    return folder / "store"
