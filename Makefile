@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test long check lint types bench lock clean
+.PHONY: demo run test long soak check lint types bench lock clean
 
 # Runtime only: what `demo` and `run` need.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -23,7 +23,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 
 # The main job on simulated venues: no network, no account, no Docker. Ctrl-C ends it.
 demo: $(VENV)/.runtime
-	@$(BIN)/perptape up --venues simulated --speed 10 --show BTC $(ARGS) || [ $$? -eq 130 ]
+	@$(BIN)/perptape up --venues simulated --speed 5 --show BTC $(ARGS) || [ $$? -eq 130 ]
 
 # The same on the live venues.
 run: $(VENV)/.runtime
@@ -32,9 +32,13 @@ run: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "not long" $(ARGS)
 
-# Soak and large kill runs.
+# Large kill, fault and fuzz runs.
 long: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m long $(ARGS)
+	$(BIN)/python -m pytest -q -m long --ignore tests/long $(ARGS)
+
+# Half an hour of all simulated venues with faults; prints its figures.
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -s -m long tests/long $(ARGS)
 
 check: lint types
 

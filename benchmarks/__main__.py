@@ -6,7 +6,16 @@ import platform
 import sys
 from pathlib import Path
 
-NAMES = ("parse", "operators", "bus", "replay", "latency")
+NAMES = (
+    "parse",
+    "books",
+    "operators",
+    "bus",
+    "replay",
+    "latency",
+    "collect",
+    "peer_cryptofeed",
+)
 
 
 def machine() -> str:

@@ -24,7 +24,8 @@ from typing import Any
 import orjson
 import zstandard
 
-from collectors.venue import Feed, Parser, Trades
+from collectors.messages import Trades
+from collectors.venue import Feed, Parser
 from collectors.venues import binance, bybit, hyperliquid, okx
 from schemas.instruments import make_instrument
 
@@ -37,7 +38,7 @@ NOW_MS = 1_795_168_800_000
 
 BYBIT_LINEAR, BYBIT_SPOT = bybit.FEEDS
 OKX_SWAP, OKX_SPOT = okx.FEEDS
-(HYPERLIQUID,) = hyperliquid.FEEDS
+HYPERLIQUID = hyperliquid.PERP
 
 
 def dump(document: Any) -> bytes:
@@ -189,7 +190,7 @@ def parser_of(feed: Feed, tick: str, lot: str, *symbols: str) -> Parser:
         )
         for symbol in symbols
     ]
-    return feed.parser([stream for one in instruments for stream in feed.streams(one)])
+    return feed.parser(feed.streams(list(instruments)), feed.memory())
 
 
 Maker = Callable[[random.Random, int], bytes]

@@ -1,61 +1,45 @@
-"""Keep one connection to a venue open and read: the same for every venue.
+"""One connection to a venue, from its opening to its end: subscribe, read, ping, notice silence.
 
-Connects, subscribes, pings, notices silence, backs off with jitter and connects again, for ever.
-What is read goes through a `Session`; what a session yields goes to the outbox.
+What is read goes to its group, which owns the session. A connection does not come back; its group
+opens another one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-import structlog
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from collectors.meter import FeedMeter
-from collectors.outbox import Outbox
-from collectors.session import Session, Yield
-from collectors.venue import Feed, Plan
-from runtime.backoff import Backoff
-from runtime.clock import Clock
-from runtime.errors import ConfigurationError, RefusedError, TransportError
-from runtime.recordings import FrameKind, RecordedFrame
-from schemas.ops import QualityEvent, QualityKind
+from collectors.session.line import Line
+from collectors.socket import open_socket
+from collectors.venue import Channel, Feed, Plan, Stream
+from runtime.errors import TransportError
 
-OPEN_TIMEOUT_SECONDS = 10
 IDLE_PING_SECONDS = 2
 """A connection that has been silent this long is asked whether it is there."""
 
 DEAD_SECONDS = 10
 """A connection that has been silent this long, pings included, is given up."""
 
-SILENT_SECONDS = 60
-"""A connection that is alive but without a single trade this long is on a dead route."""
+ACKNOWLEDGE_SECONDS = 15
+"""What was asked for and is not acknowledged this long after it was asked is not delivered."""
 
-HEALTHY_SECONDS = 60
-REFUSED_SECONDS = 300
-TICK_SECONDS = 0.01
+CHANNEL_SILENT_SECONDS = 60.0
+"""A channel without a word on any stream for so long is a dead route, not a quiet market."""
 
-MAX_FRAME_BYTES = 64 * 2**20
-"""What is read at all; beyond it the connection is closed. A feed's own limit is far below: such a
-frame is set aside unread and the connection stays."""
+CHECK_SECONDS = 0.25
+MAX_RENEWALS = 200
+"""Streams begun anew on one connection; OKX counts 480 requests an hour, two for each."""
 
-_REFUSALS = {
-    403: "access denied, by rate or by location",
-    418: "this address is banned for a while",
-    451: "not served to this location (geo-block)",
-}
 
-_log = structlog.get_logger(__name__)
-
-OnFrame = Callable[[RecordedFrame], None]
-"""Sees everything that happens on a connection, e.g. a recorder."""
+class SilentError(TransportError):
+    """The venue is there, and does not deliver what was asked for."""
 
 
 @dataclass(slots=True)
 class ConnectionStats:
-    """What a connection has done so far; read for metrics and by `doctor`."""
+    """What the connections of one group have done; read for metrics and by `doctor`."""
 
     state: str = "starting"
     connects: int = 0
@@ -65,201 +49,152 @@ class ConnectionStats:
     detail: str = ""
 
 
+class Host(Protocol):
+    """What a connection tells its group."""
+
+    def now_us(self) -> int:
+        """Return the time that frames are stamped with."""
+        ...
+
+    def up(self, number: int) -> Line:
+        """Take a connection that was opened into the session."""
+        ...
+
+    def frame(self, number: int, frame: bytes, receive_us: int) -> None:
+        """Take a frame in."""
+        ...
+
+    def pong(self, number: int) -> None:
+        """Note that the venue answered a ping of the protocol."""
+        ...
+
+    def down(self, number: int) -> None:
+        """Take a connection that ended out of the session."""
+        ...
+
+
 class Connection:
-    """One connection: a plan of a feed, held open.
+    """One connection.
 
     Args:
         feed: the product.
-        plan: the path and the streams.
-        number: its number among the feed's connections.
-        ws_url: where, instead of the feed's own address.
-        outbox: where batches go.
-        clock: where receive times come from.
-        backoff: delays between tries.
-        gate: entered for every attempt; spaces attempts over the process.
-        meter: counts what happens.
-        linger_us: how long trades wait to share a batch.
-        on_frame: sees every frame.
+        plan: what it subscribes to.
+        url: where.
+        number: its number inside its group.
+        host: its group.
+
+    Attributes:
+        opened_at: event-loop time of its opening, None before.
+        leaving: set once another connection should take over.
     """
 
-    def __init__(
-        self,
-        feed: Feed,
-        plan: Plan,
-        *,
-        number: int,
-        ws_url: str,
-        outbox: Outbox,
-        clock: Clock,
-        backoff: Backoff,
-        gate: "ConnectGate",
-        meter: FeedMeter,
-        linger_us: int,
-        on_frame: OnFrame | None = None,
-    ) -> None:
+    def __init__(self, feed: Feed, plan: Plan, url: str, number: int, host: Host) -> None:
         self._feed = feed
         self._plan = plan
-        self._name = f"{feed.name}/{number}"
-        self._url = ws_url + plan.path
-        self._recorded_url = feed.ws_url + plan.path
-        self._outbox = outbox
-        self._clock = clock
-        self._backoff = backoff
-        self._gate = gate
-        self._meter = meter
-        self._linger_us = linger_us
-        self._on_frame = on_frame
-        self._known_us: dict[str, int] = {}
-        self._session: Session | None = None
-        self.stats = ConnectionStats()
+        self._url = url
+        self.number = number
+        self._host = host
+        self._messages: asyncio.Queue[str] = asyncio.Queue(2 * MAX_RENEWALS)
+        self._line: Line | None = None
+        self._renewals = 0
+        self._failure: TransportError | None = None
+        """Why we closed it ourselves."""
+        self.opened_at: float | None = None
+        self.leaving = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything that was asked for is delivered."""
+        return self._line is not None and self._line.ready
+
+    def begin_anew(self, stream: Stream) -> None:
+        """Unsubscribe from a stream and subscribe to it again."""
+        self._renewals += 1
+        if self._renewals > MAX_RENEWALS or self._messages.full():
+            self.leaving.set()  # a new connection is the shorter way, and venues count requests
+            return
+        for message in self._feed.resubscribe(stream):
+            self._messages.put_nowait(message)
+
+    def give_up(self, why: str) -> None:
+        """End the connection for a reason of ours."""
+        self._failure = self._failure or TransportError(why)
 
     async def run(self) -> None:
-        """Stay connected until cancelled."""
-        while True:
-            started = asyncio.get_running_loop().time()
-            delay = None
-            try:
-                await self._gate.enter()
-                await self._once()
-            except RefusedError as error:
-                delay = REFUSED_SECONDS * 1.0
-                self._note("refused", str(error), QualityKind.REFUSED)
-            except TransportError as error:
-                self._note("down", str(error), QualityKind.DISCONNECTED)
-            except asyncio.CancelledError:
-                self._close_session()
-                raise
-            self._close_session()
-            if asyncio.get_running_loop().time() - started > HEALTHY_SECONDS:
-                self._backoff.reset()
-            await self._wait(delay if delay is not None else self._backoff.next_seconds())
+        """Serve until the connection ends.
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait while the streams go on to say, every second, that they are down."""
-        until = asyncio.get_running_loop().time() + seconds
-        while asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(min(0.2, seconds))
-            if self._session is not None:
-                self._take(self._session.on_tick(self._clock.now_us()))
-
-    async def _once(self) -> None:
-        async with self._open() as socket:
-            opened_us = self._clock.now_us()
-            session = Session(
-                self._feed,
-                self._plan.streams,
-                f"{self._name}@{opened_us}",
-                opened_us,
-                self._known_us,
-                linger_us=self._linger_us,
-            )
-            self._session = session
-            self._record("connect", opened_us)
-            self.stats.connects += 1
-            if self.stats.connects > 1:
-                self._meter.reconnects.inc()
-            self._meter.connected.inc()
-            self._note("connected", self._url, QualityKind.CONNECTED)
-            keeper = asyncio.create_task(self._keep(socket, session))
+        Raises:
+            TransportError: it could not be made, it broke, or the venue is silent.
+            RefusedError: the venue does not serve this address.
+            asyncio.CancelledError: it is not wanted any more.
+        """
+        async with open_socket(self._feed.venue, self._url) as socket:
+            self.opened_at = asyncio.get_running_loop().time()
+            self._line = self._host.up(self.number)
+            keeper = asyncio.create_task(self._keep(socket, self._line))
+            writer = asyncio.create_task(self._write(socket))
             try:
-                await self._subscribe(socket)
-                await self._read(socket, session)
+                await self._read(socket)
             except ConnectionClosed as error:
-                raise TransportError(f"closed by the venue: {error}") from error
+                raise self._failure or TransportError(f"closed by the venue: {error}") from error
             finally:
-                self._meter.connected.dec()
                 keeper.cancel()
-                (ended,) = await asyncio.gather(keeper, return_exceptions=True)
-            if isinstance(ended, Exception):
-                raise ended
+                writer.cancel()
+                await asyncio.gather(keeper, writer, return_exceptions=True)
+                self._host.down(self.number)
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[ClientConnection]:
+    async def _write(self, socket: ClientConnection) -> None:
+        """Send our messages as far apart as the venue asks for."""
+        pause = self._feed.limits.control_interval_seconds
         try:
-            socket = await connect(
-                self._url,
-                compression=None,
-                max_size=MAX_FRAME_BYTES,
-                open_timeout=OPEN_TIMEOUT_SECONDS,
-                ping_interval=None,
-                close_timeout=1,
-            )
-        except InvalidURI as error:
-            raise ConfigurationError(f"{self._url} is not a web-socket address") from error
-        except InvalidStatus as error:
-            status = error.response.status_code
-            if status in _REFUSALS:
-                venue = self._feed.venue
-                raise RefusedError(f"{venue}: {_REFUSALS[status]} (HTTP {status})") from error
-            raise TransportError(f"handshake answered with HTTP {status}") from error
-        except (OSError, InvalidHandshake, EOFError, TimeoutError) as error:
-            raise TransportError(f"cannot connect: {error or type(error).__name__}") from error
-        try:
-            yield socket
-        finally:
-            await socket.close()
+            for payload in self._feed.subscribe(self._plan.streams):
+                await socket.send(payload)
+                await asyncio.sleep(pause)
+            while True:
+                await socket.send(await self._messages.get())
+                await asyncio.sleep(pause)
+        except ConnectionClosed:
+            return  # the reader sees the same and says so
 
-    async def _subscribe(self, socket: ClientConnection) -> None:
-        for payload in self._feed.subscribe(self._plan.streams):
-            await socket.send(payload)
-            await asyncio.sleep(self._feed.limits.control_interval_seconds)
-
-    async def _read(self, socket: ClientConnection, session: Session) -> None:
-        now_us, stats, on_frame = self._clock.now_us, self.stats, self._on_frame
-        meter = self._meter
+    async def _read(self, socket: ClientConnection) -> None:
+        now_us, take, number = self._host.now_us, self._host.frame, self.number
         while True:
             frame = await socket.recv(decode=False)
-            receive_us = now_us()
-            stats.frames += 1
-            meter.messages.inc()
-            if on_frame is not None:
-                on_frame(RecordedFrame(receive_us, self._name, "recv", self._recorded_url, frame))
-            out = session.on_frame(frame, receive_us)
-            self._take(out)
-            if out.leaving is not None:
-                raise TransportError(f"the venue announced to close: {out.leaving}")
+            take(number, frame, now_us())
 
-    def _take(self, out: Yield) -> None:
-        self.stats.trades += out.trades
-        if out.batches:
-            self._outbox.put_batches(out.batches)
-            for batch in out.batches:
-                self._meter.batch(batch)
-        if out.drops:
-            self._outbox.put_drops(self._name, out.drops)
-            for drop in out.drops:
-                self.stats.rejected[drop.reason] = self.stats.rejected.get(drop.reason, 0) + 1
-                self._meter.rejected(drop.reason)
-        for refused in out.refused:
-            self._note("refused", refused.detail, QualityKind.REFUSED)
-
-    async def _keep(self, socket: ClientConnection, session: Session) -> None:
-        """Tick the session; ping a silent venue; close what is dead."""
+    async def _keep(self, socket: ClientConnection, line: Line) -> None:
+        """Ping a silent venue; close what is dead or does not deliver what was asked for."""
         loop = asyncio.get_running_loop()
-        pinged = loop.time()
-        heard_us, heard_at = session.heard_us, loop.time()
-        traded_us, traded_at = session.last_trade_us, loop.time()
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
+        opened = pinged = heard_at = loop.time()
+        heard_us = line.heard_us
+        asked = len(self._feed.subscribe(self._plan.streams))
+        patience = ACKNOWLEDGE_SECONDS + asked * self._feed.limits.control_interval_seconds
+        silence = _Silence(opened)
+        while self._failure is None:
+            await asyncio.sleep(CHECK_SECONDS)
             now = loop.time()
-            self._take(session.on_tick(self._clock.now_us()))
-            if session.heard_us != heard_us:
-                heard_us, heard_at = session.heard_us, now
-            if session.last_trade_us != traded_us:
-                traded_us, traded_at = session.last_trade_us, now
-            idle = now - heard_at > IDLE_PING_SECONDS and now - pinged > IDLE_PING_SECONDS
+            if line.heard_us != heard_us:
+                heard_us, heard_at = line.heard_us, now
+            idle = min(now - heard_at, now - pinged) > IDLE_PING_SECONDS
             if idle or now - pinged > self._feed.ping_seconds:
                 pinged = now
-                await self._ping(socket, session)
-            if now - heard_at > DEAD_SECONDS or now - traded_at > SILENT_SECONDS:
-                what = (
-                    "nothing heard" if now - heard_at > DEAD_SECONDS else "no trade on any stream"
-                )
-                self._note("stale", what, QualityKind.STALE)
-                await socket.close(code=1000, reason="silent")
-                return
+                await self._ping(socket)
+            lifetime = self._feed.limits.lifetime_seconds
+            if lifetime is not None and now - opened > lifetime:
+                self.leaving.set()
+            why = silence.look(line, now) or self._undelivered(line, now - opened > patience)
+            if now - heard_at > DEAD_SECONDS:
+                why = f"nothing heard for {now - heard_at:.0f} seconds"
+            if why:
+                self._failure = SilentError(why)
+        await socket.close(code=1000)
 
-    async def _ping(self, socket: ClientConnection, session: Session) -> None:
+    @staticmethod
+    def _undelivered(line: Line, patience_is_over: bool) -> str:
+        missing = line.unacknowledged if patience_is_over else []
+        return f"{len(missing)} streams not acknowledged: {missing[0]}" if missing else ""
+
+    async def _ping(self, socket: ClientConnection) -> None:
         try:
             if self._feed.ping is not None:
                 await socket.send(self._feed.ping)
@@ -269,43 +204,26 @@ class Connection:
             return  # the reader sees the same and says so
         asyncio.ensure_future(pong).add_done_callback(
             lambda done: (
-                None
-                if done.cancelled() or done.exception()
-                else session.on_heartbeat(self._clock.now_us())
+                None if done.cancelled() or done.exception() else self._host.pong(self.number)
             )
         )
 
-    def _record(self, kind: FrameKind, now_us: int) -> None:
-        if self._on_frame is not None:
-            self._on_frame(RecordedFrame(now_us, self._name, kind, self._recorded_url, b""))
 
-    def _close_session(self) -> None:
-        if self._session is not None:
-            self._record("close", self._clock.now_us())
-            self._take(self._session.on_close(self._clock.now_us()))
-            self._known_us = self._session.newest_by_symbol_us
+class _Silence:
+    """Finds a channel on which nothing comes any more, in real time whatever the clock is."""
 
-    def _note(self, state: str, detail: str, kind: QualityKind) -> None:
-        """Log a change of state, and put it beside the data."""
-        self.stats.state, self.stats.detail = state, detail
-        level = "info" if kind is QualityKind.CONNECTED else "warning"
-        getattr(_log, level)(state, connection=self._name, detail=detail)
-        now_us = self._clock.now_us()
-        for asset in sorted({stream.instrument.asset for stream in self._plan.streams}):
-            event = QualityEvent(
-                kind=kind,
-                venue=self._feed.venue,
-                symbol="",
-                asset=asset,
-                stream=self._name,
-                session="",
-                from_us=now_us,
-                to_us=now_us,
-                count=1,
-                detail=detail[:500],
-                log_time_us=now_us,
-            )
-            self._outbox.put_quality(event)
+    def __init__(self, opened: float) -> None:
+        self._opened = opened
+        self._heard: dict[Channel, tuple[int, float]] = {}
+
+    def look(self, line: Line, now: float) -> str:
+        """Return what is wrong, "" where nothing is."""
+        for channel, word_us in line.newest_words_us().items():
+            before_us, since = self._heard.get(channel, (line.opened_us, self._opened))
+            self._heard[channel] = (word_us, now if word_us != before_us else since)
+            if now - self._heard[channel][1] > CHANNEL_SILENT_SECONDS:
+                return f"no word on any stream of {channel}: a dead route"
+        return ""
 
 
 class ConnectGate:

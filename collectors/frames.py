@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from collectors.grid import Item, brief, lanes, shown
-from collectors.venue import Ignored, Message, Plan, Rejected, Stream, Trades
+from collectors.messages import Ignored, Message, Rejected, Trades
+from collectors.venue import Plan, Stream
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument
 from schemas.units import parse_decimal
@@ -126,9 +127,17 @@ def requests(streams: Sequence[Stream], size: int) -> dict[str, tuple[str, ...]]
     }
 
 
-def spread(streams: Sequence[Stream], size: int, path: str) -> list[Plan]:
-    """Put at most `size` streams on each connection, all on one path."""
-    return [Plan(path, tuple(batch)) for batch in batches(streams, size)]
+def spread(streams: Sequence[Stream], size: int, path: str, at: str = "") -> list[Plan]:
+    """Put at most `size` streams on each connection, all on one path, an instrument's together."""
+    together: dict[object, list[Stream]] = {}
+    for stream in streams:
+        together.setdefault(stream.instrument and stream.instrument.symbol, []).append(stream)
+    plans: list[list[Stream]] = []
+    for group in together.values():
+        if not plans or len(plans[-1]) + len(group) > size:
+            plans.append([])
+        plans[-1] += group
+    return [Plan(path, tuple(plan), at) for plan in plans]
 
 
 def is_at(

@@ -12,10 +12,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from collectors.venue import Ignored, Rejected, Stream
+from collectors.messages import Ignored, LiquidationItem, Rejected
+from collectors.venue import Channel, Stream
+from schemas.instruments import Instrument
+from schemas.liquidations import LiquidatedSide
 from schemas.market import EXCLUDED_CLASSES, OFF_GRID, OrderClass, Side
 from schemas.trades import TradeRow
-from schemas.units import parse_decimal, to_steps
+from schemas.units import parse_decimal, plain, to_steps
 
 MEMO_ENTRIES = 65_536
 INT64_MAX = 2**63 - 1
@@ -95,7 +98,7 @@ Item = tuple[Stream, TradeRow] | Rejected | Ignored
 
 
 def lanes(streams: Sequence[Stream]) -> dict[str, Lane]:
-    """Give every stream its lane, by the venue's symbol; streams on one grid share one memo."""
+    """Give every trade stream its lane, by the venue's symbol; those on one grid share one memo."""
     memos: dict[str, Steps] = {}
 
     def memo(step: str) -> Steps:
@@ -104,6 +107,8 @@ def lanes(streams: Sequence[Stream]) -> dict[str, Lane]:
     found: dict[str, Lane] = {}
     for stream in streams:
         one = stream.instrument
+        if one is None or stream.channel is not Channel.TRADES:
+            continue
         found[one.venue_symbol] = (stream, memo(one.venue_tick), memo(one.venue_lot))
     return found
 
@@ -161,6 +166,60 @@ def _ticks(prices: Steps, text: str, order_class: OrderClass) -> tuple[int, int]
     if not 0 < floored <= INT64_MAX:
         raise ValueError(f"expected a price of at least one tick, was {shown(text)}")
     return floored, int(order_class) | OFF_GRID
+
+
+def coin_price(instrument: Instrument, text: str) -> str:
+    """Write a venue's price per base coin (they differ for `1000PEPE`); the grid does not matter.
+
+    Raises:
+        ValueError: no decimal above zero.
+    """
+    price = parse_decimal(text)
+    if price <= 0:
+        raise ValueError(f"expected a price above zero, was {shown(text)}")
+    return plain(price * Decimal(instrument.tick) / Decimal(instrument.venue_tick))
+
+
+def coin_quantity(instrument: Instrument, text: str) -> str:
+    """Write a venue's quantity (contracts, thousands of coins) in base coin.
+
+    Raises:
+        ValueError: no decimal, or one below zero.
+    """
+    quantity = parse_decimal(text)
+    if quantity < 0:
+        raise ValueError(f"expected no quantity below zero, was {shown(text)}")
+    return plain(quantity * Decimal(instrument.lot) / Decimal(instrument.venue_lot))
+
+
+def read_liquidation(
+    instrument: Instrument,
+    *,
+    time_us: int,
+    price: str,
+    quantity: str,
+    side: LiquidatedSide | None,
+    flags: int = 0,
+) -> LiquidationItem | Rejected:
+    """Build one liquidation with every check, or say why there is none.
+
+    `price` and `quantity` are in the venue's units; the quantity lies on its lot grid.
+    """
+    if not EARLIEST_US <= time_us < LATEST_US:
+        return Rejected("invalid_time", f"expected a time of 2009 to 2099, was {shown(time_us)}")
+    if side is None:
+        return Rejected("invalid_side", "no side of ours in a liquidation")
+    try:
+        lots = to_steps(quantity, Decimal(instrument.venue_lot))
+        if not 0 < lots <= INT64_MAX:
+            raise ValueError(f"expected steps above zero, was {shown(quantity)}")
+    except ValueError as error:
+        return Rejected("invalid_quantity", brief(error))
+    try:
+        in_coin = coin_price(instrument, price)
+    except ValueError as error:
+        return Rejected("invalid_price", brief(error))
+    return time_us, in_coin, lots, int(side), flags
 
 
 _SCALED = re.compile(r"(1000+)([A-Z][A-Z0-9]+)")

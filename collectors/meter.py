@@ -1,8 +1,14 @@
 """One feed's metrics with their labels bound, so that counting a frame costs next to nothing."""
 
+from collections.abc import Iterable
+
+from prometheus_client import Counter
+
 from collectors.venue import Feed
 from runtime.metrics import CollectorMetrics
-from schemas.trades import TradeBatch
+from schemas.books import BookBatch
+from schemas.ops import QualityEvent, QualityKind
+from schemas.trades import BatchHeader, TradeBatch
 from schemas.units import US_PER_SECOND
 
 
@@ -17,17 +23,44 @@ class FeedMeter:
         self._trades = metrics.trades.labels(*labels)
         self._last_event = metrics.last_event.labels(*labels)
         self._venue_to_receive = metrics.venue_to_receive.labels(*labels)
+        self._invalid_books = metrics.invalid_books.labels(*labels)
+        self._records = metrics.records
+        self._findings = metrics.findings
         self._rejected = metrics.rejected
         self._labels = labels
+        self._invalid: set[str] = set()
+        self._counters: dict[str, Counter] = {}
 
-    def batch(self, batch: TradeBatch) -> None:
-        """Count a batch: its trades, and how old the newest was when the batch was closed."""
-        if batch.rows:
-            newest_us = batch.rows[-1][0]
-            self._trades.inc(len(batch.rows))
-            self._last_event.set(newest_us / US_PER_SECOND)
-            age_us = max(0, batch.receive_time_us - newest_us)
-            self._venue_to_receive.observe(age_us / US_PER_SECOND)
+    def batches(self, batches: Iterable[BatchHeader]) -> None:
+        """Count records: trades with their age, books that cannot be used."""
+        for batch in batches:
+            self._count(batch.schema).inc()
+            if type(batch) is TradeBatch and batch.rows:
+                newest_us = batch.rows[-1][0]
+                self._trades.inc(len(batch.rows))
+                self._last_event.set(newest_us / US_PER_SECOND)
+                age_us = max(0, batch.receive_time_us - newest_us)
+                self._venue_to_receive.observe(age_us / US_PER_SECOND)
+            elif type(batch) is BookBatch:
+                self._book(batch)
+
+    def _count(self, schema: str) -> Counter:
+        """Return the counter of a schema's records; there are four of them."""
+        counter = self._counters.get(schema)
+        if counter is None:
+            counter = self._records.labels(*self._labels, schema.partition(".")[0])
+            self._counters[schema] = counter
+        return counter
+
+    def _book(self, batch: BookBatch) -> None:
+        if batch.book_valid is (batch.symbol in self._invalid):
+            (self._invalid.discard if batch.book_valid else self._invalid.add)(batch.symbol)
+            self._invalid_books.set(len(self._invalid))
+
+    def event(self, event: QualityEvent) -> None:
+        """Count a finding; a summary is none."""
+        if event.kind is not QualityKind.SUMMARY:
+            self._findings.labels(*self._labels, event.kind.value).inc()
 
     def rejected(self, reason: str) -> None:
         """Count a frame, or an item of one, that could not be used."""

@@ -1,44 +1,100 @@
 """What a venue must answer, and nothing about how it is reached.
 
 A feed is one product of one venue behind one kind of web socket (Binance USD-M, Bybit spot). It
-says where to connect, what to send, how to read what comes, and how instruments are named. It has
-no I/O and no clock: bytes in, messages out. The engine does the rest the same way for all.
+says where to connect, what to send, how to read what comes, how a book is kept and how what was
+missed is fetched back. It has no I/O and no clock: bytes in, messages out. The engine does the rest
+the same way for all.
 """
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from __future__ import annotations
 
-import msgspec
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from schemas.instruments import Instrument
+from schemas.liquidations import LiquidationUnit, PriceKind, SamplingClass
 from schemas.market import Kind, TradeIds
 from schemas.trades import TradeRow
+
+if TYPE_CHECKING:
+    from collectors.messages import Message
+
+
+class Channel(StrEnum):
+    """What a stream is about."""
+
+    TRADES = "trades"
+    BOOK = "book"
+    TOP = "top"
+    LIQUIDATIONS = "liquidations"
+    TICKER = "ticker"
+    INSTRUMENTS = "instruments"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One REST call relative to the feed's REST address; `body` is sent as JSON."""
+    """One REST call relative to the feed's REST address; `body` is sent as JSON.
+
+    `weight` is what it costs of the venue's budget, in the units of `Limits.rest_weight`.
+    """
 
     path: str
     method: Literal["GET", "POST"] = "GET"
     body: bytes | None = None
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A REST call and how its answer is read.
+
+    `read` raises PayloadError where the answer cannot be read.
+    """
+
+    request: Request
+    read: Callable[[bytes], Sequence[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A call to be made again and again, for what no stream carries."""
+
+    stream: Stream
+    call: Call
+    every_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One subscription: the venue's own name of it and the instrument it feeds."""
+    """One subscription: the venue's own name of it, what it is about, what it feeds.
+
+    `instrument` is None where one stream carries all of the venue's instruments.
+    """
 
     name: str
-    instrument: Instrument
+    channel: Channel
+    instrument: Instrument | None
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The asset, if it is one."""
+        return (self.instrument.asset,) if self.instrument is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One connection: the path after the feed's web-socket address and what it subscribes to."""
+    """One connection: the path after the feed's web-socket address and what it subscribes to.
+
+    All streams that make one record (book and best prices; mark price, funding and open interest)
+    of an instrument are in one plan. `at` is a whole address instead of the feed's own, for what
+    the venue serves elsewhere; it is also the path below an address set by the user.
+    """
 
     path: str
     streams: tuple[Stream, ...]
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,63 +103,88 @@ class Limits:
 
     `control_interval_seconds` is the least time between two messages from us on one connection,
     `connect_interval_seconds` the least time between two connection attempts of the process.
+    `rest_weight` may be spent within `rest_seconds`. `lifetime_seconds` is how long a connection
+    is used before another takes over, None for ever.
     """
 
     streams_per_connection: int
     names_per_request: int
     control_interval_seconds: float
     connect_interval_seconds: float
+    rest_weight: int
+    rest_seconds: float
     max_frame_bytes: int = 8 * 2**20
+    lifetime_seconds: float | None = None
 
 
-class Trades(msgspec.Struct, frozen=True, gc=False):
-    """Trades of one instrument out of one frame, in the venue's order."""
+class Chain(StrEnum):
+    """How a venue numbers the updates of a book, which decides what is a gap."""
 
-    stream: Stream
-    rows: list[TradeRow]
+    PREVIOUS_ID = "previous_id"
+    """Each update names the last id of the one before; a snapshot is fetched (Binance USD-M)."""
+    FIRST_ID = "first_id"
+    """Each update begins one above the end of the one before; fetched (Binance spot)."""
+    CONSECUTIVE = "consecutive"
+    """Each update is one above the one before; snapshots come in the stream (Bybit)."""
+    PREVIOUS_SEQUENCE = "previous_sequence"
+    """As `previous_id`, but the ids may fall; snapshots come in the stream (OKX)."""
+    SNAPSHOTS = "snapshots"
+    """Every message is the whole of what is published (Hyperliquid)."""
 
-
-class Subscribed(msgspec.Struct, frozen=True, gc=False):
-    """The venue acknowledged a request; `names` are the streams where it says which."""
-
-    names: tuple[str, ...] = ()
-
-
-class Heartbeat(msgspec.Struct, frozen=True, gc=False):
-    """The venue is there (pong, keep-alive)."""
-
-
-class Refused(msgspec.Struct, frozen=True, gc=False):
-    """The venue refused a subscription or request: `names` where it says which."""
-
-    detail: str
-    names: tuple[str, ...] = ()
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the snapshot comes over REST."""
+        return self in (Chain.PREVIOUS_ID, Chain.FIRST_ID)
 
 
-class Leaving(msgspec.Struct, frozen=True, gc=False):
-    """The venue announced that it will close this connection: connect anew."""
+@dataclass(frozen=True, slots=True)
+class BookRule:
+    """How a feed's books are kept.
 
-    detail: str
-
-
-class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A frame, or one item of it, that cannot be used; goes to the dead letters.
-
-    `reason` is one of `malformed_json`, `unexpected_shape`, `unknown_symbol`, `wrong_channel`,
-    `invalid_price`, `invalid_quantity`, `invalid_time`, `invalid_side`, `oversized`.
+    `depth` is how many levels a side the stream carries, None where it carries all;
+    `snapshot_levels` how many a fetched snapshot has at most. A book is silent after
+    `silent_seconds` without a word on a market that trades, or, where `always_moves`, whatever the
+    market does.
     """
 
-    reason: str
-    detail: str
+    chain: Chain
+    depth: int | None = None
+    snapshot_levels: int | None = None
+    silent_seconds: float = 5.0
+    always_moves: bool = False
 
 
-class Ignored(msgspec.Struct, frozen=True, gc=False):
-    """A well-formed frame of a kind that this feed does not use; counted by `what`."""
+@dataclass(frozen=True, slots=True)
+class LiquidationRule:
+    """What a feed's liquidations are."""
 
-    what: str
+    price_kind: PriceKind
+    unit: LiquidationUnit
+    sampling_class: SamplingClass
+    method: str
 
 
-Message = Trades | Subscribed | Heartbeat | Refused | Leaving | Rejected | Ignored
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Trades that were missed: between two known trades, exclusive.
+
+    `first_id` and `last_id` are the missing ids where ids are sequential, else None. `from_us` is
+    the venue's time of the last trade before, `to_us` of the first one after.
+    """
+
+    stream: Stream
+    from_us: int
+    to_us: int
+    first_id: int | None = None
+    last_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was fetched of a gap, by time, and whether nothing of it is missing any more."""
+
+    rows: list[TradeRow]
+    complete: bool
 
 
 class Parser(Protocol):
@@ -120,7 +201,8 @@ class Feed(Protocol):
     `name` is unique (`binance.usdm`); `default` feeds are collected unless settings say otherwise
     (the others are variants of the same product that must not run beside it). `skew_us` is how far
     behind our clock the venue's trades may normally run: the watermark stays that far back.
-    `replays_history` says that the first frame of a trade stream may repeat old trades.
+    `replays_history` says that the first frame of a trade stream may repeat old trades;
+    `gapless_ids` that the ids of the trade stream are without holes, so that a hole is a gap.
     """
 
     name: str
@@ -134,7 +216,10 @@ class Feed(Protocol):
     ping_seconds: float
     skew_us: int
     trade_ids: TradeIds
+    gapless_ids: bool
     replays_history: bool
+    book: BookRule
+    liquidations: LiquidationRule | None
 
     def instruments(self) -> Generator[Request, bytes, list[Instrument]]:
         """List every crypto instrument of the feed: yields REST calls, is sent their bodies.
@@ -146,8 +231,8 @@ class Feed(Protocol):
         """
         ...
 
-    def streams(self, instrument: Instrument) -> tuple[Stream, ...]:
-        """Name the streams that feed an instrument."""
+    def streams(self, instruments: Sequence[Instrument]) -> list[Stream]:
+        """Name the streams that feed these instruments, every channel that the venue has."""
         ...
 
     def plan(self, streams: Sequence[Stream]) -> list[Plan]:
@@ -158,8 +243,38 @@ class Feed(Protocol):
         """Write the subscription messages of one connection, in the order to send them."""
         ...
 
-    def parser(self, streams: Sequence[Stream]) -> Parser:
-        """Return a parser for one connection that carries these streams."""
+    def resubscribe(self, stream: Stream) -> list[str]:
+        """Write what makes the venue begin one stream anew, with a snapshot where it has one."""
+        ...
+
+    def parser(self, streams: Sequence[Stream], shared: object) -> Parser:
+        """Return a parser for one connection that carries these streams.
+
+        `shared` is what `memory` returned for this run; all parsers of the run get the same.
+        """
+        ...
+
+    def memory(self) -> object:
+        """Return what the parsers of one run share (None for most): e.g. to join two channels."""
+        ...
+
+    def snapshot(self, stream: Stream) -> Call | None:
+        """Say how the snapshot of a book is fetched; None where it comes in the stream."""
+        ...
+
+    def polls(self, instruments: Sequence[Instrument]) -> list[Poll]:
+        """Say what has to be polled; each poll's stream is of one of the plans, or new."""
+        ...
+
+    def missed(self, gap: Gap) -> Generator[Request, bytes, Found] | None:
+        """Fetch missed trades: yields REST calls, is sent their bodies; None where there is no way.
+
+        Every row found lies in the gap, by id where ids are sequential, else by time (both ends
+        included, since more than one trade may have the time of a known one).
+
+        Raises:
+            PayloadError: the venue's answer cannot be read.
+        """
         ...
 
     def owns(self, url: str) -> bool:

@@ -46,9 +46,9 @@ class AssetUnits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_UNITS = {
-    "BTC": AssetUnits(tick="0.01", lot="0.00000001", row_size="10"),
-    "ETH": AssetUnits(tick="0.01", lot="0.00000001", row_size="0.5"),
-    "SOL": AssetUnits(tick="0.0001", lot="0.00000001", row_size="0.05"),
+    "BTC": AssetUnits(tick="0.001", lot="0.00000001", row_size="10"),
+    "ETH": AssetUnits(tick="0.0001", lot="0.00000001", row_size="0.5"),
+    "SOL": AssetUnits(tick="0.00001", lot="0.00000001", row_size="0.05"),
     "BNB": AssetUnits(tick="0.0001", lot="0.00000001", row_size="0.1"),
     "XRP": AssetUnits(tick="0.000001", lot="0.000001", row_size="0.001"),
     "DOGE": AssetUnits(tick="0.0000001", lot="0.000001", row_size="0.0001"),

@@ -32,12 +32,16 @@ class SystemClock:
 
 
 class WarpedClock:
-    """A clock that starts at `origin_us` when made and runs `speed` times as fast as real time."""
+    """A clock that starts at `origin_us` when made and runs `speed` times as fast as real time.
 
-    def __init__(self, origin_us: int, speed: float) -> None:
+    `started_ns` of the machine's monotonic clock instead of now makes clocks of several processes
+    agree.
+    """
+
+    def __init__(self, origin_us: int, speed: float, started_ns: int | None = None) -> None:
         self._origin_us = origin_us
         self._speed = speed
-        self._started_ns = time.monotonic_ns()
+        self._started_ns = time.monotonic_ns() if started_ns is None else started_ns
 
     def now_us(self) -> int:
         """Return microseconds UTC since 1970, as this clock sees it."""

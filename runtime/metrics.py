@@ -40,6 +40,34 @@ class CollectorMetrics:
         self.trades = Counter(
             "perptape_collector_trades_total", "Trades accepted.", feed, registry=registry
         )
+        self.records = Counter(
+            "perptape_collector_records_total",
+            "Records made, by dataset.",
+            (*feed, "dataset"),
+            registry=registry,
+        )
+        self.findings = Counter(
+            "perptape_collector_findings_total",
+            "What went wrong or was set right: gaps, repairs, resyncs, refusals, rotations.",
+            (*feed, "kind"),
+            registry=registry,
+        )
+        self.invalid_books = Gauge(
+            "perptape_collector_invalid_books",
+            "Books that cannot be used now.",
+            feed,
+            registry=registry,
+        )
+        self.spooled = Gauge(
+            "perptape_collector_spooled_records",
+            "Records that wait on disk for the log.",
+            registry=registry,
+        )
+        self.dropped = Gauge(
+            "perptape_collector_dropped_records",
+            "Records given up because the log was away for too long.",
+            registry=registry,
+        )
         self.rejected = Counter(
             "perptape_collector_rejected_total",
             "Frames or items that could not be used.",

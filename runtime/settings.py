@@ -17,6 +17,9 @@ from pydantic_settings import (
 
 from runtime.errors import ConfigurationError
 
+EVERYTHING = "*"
+"""As an asset: every perpetual that a venue lists."""
+
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -41,7 +44,10 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    assets: Words = Field(("BTC", "ETH", "SOL"), description="Assets to collect, by coin.")
+    assets: Words = Field(
+        ("BTC", "ETH", "SOL", "BNB", "XRP", "DOGE"),
+        description="Assets to collect, by coin; * is every perpetual that a venue lists.",
+    )
     quotes: Words = Field(
         ("USDT", "USDC", "USD"),
         description="Quotes in order of preference; one instrument per feed and asset.",
@@ -50,6 +56,18 @@ class Settings(BaseSettings):
         (), description="Feeds to collect, e.g. binance.usdm; empty means every default feed."
     )
     store: Path = Field(Path("data/store"), description="Folder of the embedded ClickHouse store.")
+    spool: Path = Field(
+        Path("data/spool"), description="Folder where collected data waits while the log is away."
+    )
+    spool_bytes: int = Field(
+        2**31, ge=2**20, description="How much may wait there; beyond, the oldest is dropped."
+    )
+    redundant: bool = Field(
+        False, description="Hold every connection twice; the first copy of each event counts."
+    )
+    refresh_seconds: float = Field(
+        600, ge=10, description="How often the venues' lists of instruments are asked for."
+    )
     log: Path = Field(Path("data/log"), description="Folder of the embedded log.")
     clickhouse_url: str = Field(
         "", description="http(s)://user:password@host:port of a ClickHouse server, if not embedded."

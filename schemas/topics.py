@@ -5,10 +5,13 @@ from typing import Literal
 
 import msgspec
 
+from schemas.books import BookBatch
 from schemas.cvd import CvdStep
 from schemas.footprints import FootprintBar
 from schemas.instruments import Instrument
+from schemas.liquidations import LiquidationBatch
 from schemas.ops import DeadLetter, QualityEvent, Snapshot
+from schemas.tickers import TickerBatch
 from schemas.trades import TradeBatch
 
 PARTITIONS = 12
@@ -36,6 +39,27 @@ TRADES = Topic(
     TradeBatch,
     key="asset",
     about="Normalized trades of every venue, batched per instrument.",
+    retention_seconds=7 * DAY_SECONDS,
+)
+BOOKS = Topic(
+    "md.norm.books.v1",
+    BookBatch,
+    key="asset",
+    about="Order books at 100 ms: best levels, depth in bands around mid, best-price changes.",
+    retention_seconds=2 * DAY_SECONDS,
+)
+LIQUIDATIONS = Topic(
+    "md.norm.liquidations.v1",
+    LiquidationBatch,
+    key="asset",
+    about="Liquidations as each venue tells them, with their sampling class.",
+    retention_seconds=30 * DAY_SECONDS,
+)
+TICKERS = Topic(
+    "md.norm.tickers.v1",
+    TickerBatch,
+    key="asset",
+    about="Mark, index, funding and open interest of every perpetual.",
     retention_seconds=7 * DAY_SECONDS,
 )
 INSTRUMENTS = Topic(
@@ -84,8 +108,11 @@ SNAPSHOTS = Topic(
 
 TOPICS = {
     topic.name: topic
-    for topic in (TRADES, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER, SNAPSHOTS)
-}
+    for topic in (
+        TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER,
+        SNAPSHOTS,
+    )
+}  # fmt: skip
 
 
 def partition_of(key: bytes, partitions: int) -> int:

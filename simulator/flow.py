@@ -159,6 +159,14 @@ class AssetFlow:
         """Return how much larger orders are than usual."""
         return 2.0 if self._active() else 1.0
 
+    def forced(self) -> tuple[Side, float] | None:
+        """Return the side that a building cascade forces and its progress, None without one."""
+        for cascade in self._active():
+            build, exhaust = cascade.progress(self._now_us)
+            if exhaust == 0.0:
+                return cascade.side, build
+        return None
+
     def traded(self, side: Side, notional_usd: float) -> None:
         """Take an order into account: it excites others and moves the price a little."""
         self._excitement += _OFFSPRING / _EXCITEMENT_SECONDS

@@ -1,47 +1,44 @@
-"""A seeded market over seven feeds: the same seed gives the same trades, byte for byte."""
+"""A seeded market over eight feeds: the same seed gives the same events, byte for byte.
+
+Prints are drawn from one stream of random numbers; books, tickers and liquidations follow them
+from streams of their own (`simulator.context`), so that asking for those changes no print.
+"""
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from math import floor, log, sqrt
+from dataclasses import replace
+from math import log, sqrt
 from random import Random
 
 from runtime.errors import ConfigurationError
 from schemas.market import Side
-from simulator.catalogue import ASSETS, FEEDS, OPENING_PRICES, instrument
-from simulator.flow import BPS, US, AssetFlow, Cascade
-from simulator.model import SimInstrument, SimTrade
+from simulator.catalogue import ASSETS, OPENING_PRICES, listings
+from simulator.context import MarketContext
+from simulator.flow import US, AssetFlow, Cascade
+from simulator.matching import Matcher, Order
+from simulator.model import SimEvent, SimInstrument, SimTrade
 
 _LOOK_AHEAD_US = 50_000
 
 _SHARES = {
-    "binance.usdm": 0.36,
+    "binance.usdm": 0.35,
     "bybit.linear": 0.19,
     "okx.swap": 0.17,
     "hyperliquid.perp": 0.11,
-    "binance.spot": 0.11,
+    "binance.spot": 0.10,
     "bybit.spot": 0.03,
     "okx.spot": 0.03,
+    "hyperliquid.spot": 0.02,
 }
-_ORDERS_PER_SECOND = {"BTC": 12.0, "ETH": 8.0, "SOL": 5.0}
-_PERPETUAL_BASIS_BPS = -2.5
-_BASIS_DEVIATION_BPS = 0.8
-_BASIS_SECONDS = 30.0
+"""Of the orders on an asset that all feeds list; what one does not list goes to the others."""
+_ORDERS_PER_SECOND = {"BTC": 12.0, "ETH": 8.0, "SOL": 5.0, "XRP": 4.0, "BNB": 2.0, "DOGE": 3.0}
 _MEDIAN_USD = 700.0
 _SIZE_SPREAD = 1.7
 _LARGEST_USD = 3e6
-_LEVEL_USD = 30_000.0
-_MOST_LEVELS = 12
-_GAP_BPS = 0.12
-
-_RPI_CHANCE = {"binance.usdm": 0.06, "bybit.linear": 0.06, "bybit.spot": 0.04, "okx.swap": 0.04}
-_VOID_CHANCE = {"binance.usdm": 0.012}
-_BLOCK_CHANCE = {"bybit.linear": 0.0005, "bybit.spot": 0.0005}
-_BLOCK_SIZE = 60
 
 
 class ScriptedMarket:
-    """Yields prints of all feeds in time order, for ever.
+    """Yields prints of all feeds in time order, for ever; `events` has all else as well.
 
     Ids count on without holes where the venue's do (Binance USD-M spends some without a fill, and
     says so on its `@trade` stream). They start from `start_us`, so that a market started later
@@ -51,7 +48,8 @@ class ScriptedMarket:
         seed: what decides everything.
         assets: base coins, of those in the catalogue.
         start_us: time of opening.
-        rate: factor on the base order rate of 25 orders a second over all assets and feeds.
+        rate: factor on the base order rate, which is 25 a second over all feeds for the three
+            assets of the default.
 
     Raises:
         ConfigurationError: an asset that the catalogue does not have, or a rate that is not
@@ -61,6 +59,7 @@ class ScriptedMarket:
     def __init__(
         self, seed: int, assets: tuple[str, ...] = ASSETS, start_us: int = 0, *, rate: float = 1.0
     ) -> None:
+        self._seed = seed
         self._random = Random(seed)
         self._now_us = start_us
         self.rate = rate
@@ -73,12 +72,16 @@ class ScriptedMarket:
             )
             for asset in assets
         }
-        self._books = {
-            (feed, asset): _Book(instrument(feed, asset), self._random, start_us)
+        self._matchers = {
+            (item.feed, asset): Matcher(item, self._random, start_us)
             for asset in assets
-            for feed in FEEDS
+            for item in listings(asset)
         }
-        self._pending: deque[SimTrade] = deque()
+        self._shares = {
+            asset: {item.feed: _SHARES[item.feed] for item in listings(asset)} for asset in assets
+        }
+        self._context: MarketContext | None = None
+        self._pending: deque[SimEvent] = deque()
 
     @property
     def rate(self) -> float:
@@ -93,7 +96,7 @@ class ScriptedMarket:
 
     def instruments(self, feed: str) -> tuple[SimInstrument, ...]:
         """Return the instruments of a feed."""
-        return tuple(self._books[key].instrument for key in self._books if key[0] == feed)
+        return tuple(self._matchers[key].instrument for key in self._matchers if key[0] == feed)
 
     def cascade(self, cascade: Cascade) -> None:
         """Schedule a cascade; one that should have begun already begins with the next trade.
@@ -111,22 +114,52 @@ class ScriptedMarket:
         return self
 
     def __next__(self) -> SimTrade:
-        while not self._pending:
-            self._pending.extend(self._step())
-        return self._pending.popleft()
+        while True:
+            event = self._next()
+            if isinstance(event, SimTrade):
+                return event
 
     def next_us(self) -> int:
-        """Return the time of the next print without taking it."""
-        while not self._pending:
-            self._pending.extend(self._step())
+        """Return the time of what comes next without taking it."""
+        self._look_ahead()
         return self._pending[0].time_us
 
     def until(self, time_us: int, most: int) -> list[SimTrade]:
-        """Take the prints up to and including a time, at most so many."""
+        """Take the prints up to and including a time, at most so many; all else is passed over."""
         taken: list[SimTrade] = []
+        while len(taken) < most and self.next_us() <= time_us:
+            event = self._pending.popleft()
+            if isinstance(event, SimTrade):
+                taken.append(event)
+        return taken
+
+    def events(self, time_us: int, most: int) -> list[SimEvent]:
+        """Take everything up to and including a time in its order, at most so many.
+
+        Books and tickers open with the first call, so a market that is only asked for its prints
+        does not pay for them.
+        """
+        if self._context is None:
+            self._context = MarketContext(self._seed, self._matchers, self._flows)
+            self._pending.extend(self._context.open(self._now_us))
+        taken: list[SimEvent] = []
         while len(taken) < most and self.next_us() <= time_us:
             taken.append(self._pending.popleft())
         return taken
+
+    def _next(self) -> SimEvent:
+        self._look_ahead()
+        return self._pending.popleft()
+
+    def _look_ahead(self) -> None:
+        """Step on until there is something to take."""
+        while not self._pending:
+            prints = self._step()
+            if self._context is None:
+                self._pending.extend(prints)
+            else:
+                self._pending.extend(self._context.pass_time(self._now_us))
+                self._pending.extend(self._context.follow(prints))
 
     def _step(self) -> list[SimTrade]:
         """Move to the next candidate time and trade there with the right chance (thinning)."""
@@ -151,105 +184,15 @@ class ScriptedMarket:
             flow.advance(self._now_us, common)
 
     def _order(self, asset: str, flow: AssetFlow) -> list[SimTrade]:
-        feed = self._random.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
+        shares = self._shares[asset]
+        feed = self._random.choices(tuple(shares), tuple(shares.values()))[0]
         side = Side.BUY if self._random.random() < flow.buy_probability() else Side.SELL
         drawn = self._random.lognormvariate(log(_MEDIAN_USD), _SIZE_SPREAD)
         notional = min(_LARGEST_USD, drawn * flow.size_factor())
-        order = _Order(self._now_us, side, flow.price(), notional)
-        prints = self._books[feed, asset].trade(order)
+        order = Order(self._now_us, side, flow.price(), notional)
+        prints = self._matchers[feed, asset].trade(order)
         flow.traded(side, notional)
         return prints
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    time_us: int
-    side: Side
-    price: float
-    notional: float
-
-
-class _Book:
-    """One instrument's venue side: its basis, its ids, and how an order meets the levels."""
-
-    def __init__(self, tradable: SimInstrument, random: Random, start_us: int) -> None:
-        self.instrument = tradable
-        self._random = random
-        self._tick = float(tradable.tick)
-        self._lot_coins = float(tradable.lot * tradable.contract)
-        self._spot = tradable.feed.endswith(".spot")
-        self._basis = 0.0
-        self._basis_us = start_us
-        self._next_fill_id = start_us // 100
-        self._next_print_id = start_us // 1000
-
-    def trade(self, order: _Order) -> list[SimTrade]:
-        """Match a taker order and return its prints, best price first."""
-        price = order.price * (1.0 + self._basis_at(order.time_us) * BPS)
-        bid_ticks = floor(price / self._tick)
-        lots = max(1, round(order.notional / price / self._lot_coins))
-        tag = self._random.getrandbits(128)
-        if self._random.random() < _BLOCK_CHANCE.get(self.instrument.feed, 0.0):
-            return [self._print(order, tag, bid_ticks, (lots * _BLOCK_SIZE,), block=True)]
-        at_ticks = bid_ticks + 1 if order.side is Side.BUY else bid_ticks
-        gap = max(1.0, _GAP_BPS * BPS * price / self._tick)
-        prints = []
-        for level_lots in self._split(lots, self._levels(order.notional)):
-            fills = self._split(level_lots, 1 + int(self._random.expovariate(0.9)))
-            prints.append(self._print(order, tag, at_ticks, tuple(fills)))
-            at_ticks += int(order.side) * (1 + int(self._random.expovariate(1.0 / gap)))
-        return prints
-
-    def _print(
-        self, order: _Order, tag: int, ticks: int, fills: tuple[int, ...], *, block: bool = False
-    ) -> SimTrade:
-        void = self._random.random() < _VOID_CHANCE.get(self.instrument.feed, 0.0)
-        first_id = self._next_fill_id + int(void)
-        self._next_fill_id = first_id + len(fills)
-        self._next_print_id += 1
-        return SimTrade(
-            instrument=self.instrument,
-            time_us=order.time_us,
-            side=order.side,
-            price_ticks=ticks,
-            fills=fills,
-            first_id=first_id,
-            print_id=self._next_print_id - 1,
-            order_tag=tag,
-            rpi_fills=0 if block else self._rpi_fills(len(fills)),
-            block=block,
-            void_before=void,
-        )
-
-    def _rpi_fills(self, fills: int) -> int:
-        """Say how many fills met RPI orders; only Binance merges both sorts into one print."""
-        feed = self.instrument.feed
-        if self._random.random() >= _RPI_CHANCE.get(feed, 0.0):
-            return 0
-        return 1 if feed == "binance.usdm" else fills
-
-    def _levels(self, notional: float) -> int:
-        depth = _LEVEL_USD * (0.3 + self._random.expovariate(1.0))
-        return min(_MOST_LEVELS, 1 + int(notional / depth))
-
-    def _split(self, lots: int, parts: int) -> list[int]:
-        """Cut a quantity into at most so many parts of at least one lot."""
-        parts = min(parts, lots, _MOST_LEVELS)
-        weights = [self._random.expovariate(1.0) for _ in range(parts)]
-        spare, total = lots - parts, sum(weights)
-        shares = [1 + int(spare * weight / total) for weight in weights]
-        shares[0] += lots - sum(shares)
-        return shares
-
-    def _basis_at(self, now_us: int) -> float:
-        """Return the venue's offset in basis points: mean-reverting around its kind's."""
-        mean = 0.0 if self._spot else _PERPETUAL_BASIS_BPS
-        seconds = (now_us - self._basis_us) / US
-        self._basis_us = now_us
-        keep = 2.0 ** (-seconds / _BASIS_SECONDS)
-        noise = _BASIS_DEVIATION_BPS * sqrt(1.0 - keep * keep) * self._random.gauss(0.0, 1.0)
-        self._basis = mean + (self._basis - mean) * keep + noise
-        return self._basis
 
 
 def _not_before(cascade: Cascade, now_us: int) -> Cascade:

@@ -87,6 +87,76 @@ class SimTrade:
         return self.time_us // 1000
 
 
+Levels = tuple[tuple[int, int], ...]
+"""Price levels `(price_ticks, qty_lots)`, best first; as a change, the quantity is the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimBookUpdate:
+    """What changed in one book within 100 ms: new absolute quantities, 0 removes the level.
+
+    `number` counts an instrument's updates from 1 without holes; the venues' update ids are made
+    from it. Applied in order they never leave a crossed book.
+    """
+
+    instrument: SimInstrument
+    time_us: int
+    number: int
+    bids: Levels
+    asks: Levels
+
+
+@dataclass(frozen=True, slots=True)
+class SimTop:
+    """The best prices of one book after they changed; `number` is the next update's."""
+
+    instrument: SimInstrument
+    time_us: int
+    number: int
+    bid: tuple[int, int]
+    ask: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SimLiquidation:
+    """One position closed by its venue.
+
+    `price_ticks` is the price of the fills and `bankruptcy_ticks` where the position's margin was
+    gone; `order_tag` is that of the prints it made, `user_tag` 160 bits that name the owner.
+    """
+
+    instrument: SimInstrument
+    time_us: int
+    long: bool
+    qty_lots: int
+    price_ticks: int
+    bankruptcy_ticks: int
+    order_tag: int
+    user_tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimTicker:
+    """Mark, index, funding and open interest of one perpetual, once a second.
+
+    `funding_rate` is the estimate for the settlement at `next_funding_us`, `settled_rate` the one
+    before it; `open_interest_lots` counts one side.
+    """
+
+    instrument: SimInstrument
+    time_us: int
+    mark: Decimal
+    index: Decimal
+    funding_rate: Decimal
+    settled_rate: Decimal
+    next_funding_us: int
+    interval_hours: int
+    open_interest_lots: int
+
+
+SimEvent = SimTrade | SimBookUpdate | SimTop | SimLiquidation | SimTicker
+
+
 def fixed_text(units: int, decimals: int) -> str:
     """Write `units * 10**-decimals` with exactly that many decimals (units not negative)."""
     if decimals == 0:

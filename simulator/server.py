@@ -1,4 +1,4 @@
-"""The venues' servers on loopback: one port, one prefix a feed, REST and web sockets."""
+"""The venues' servers on loopback: one port, one prefix a feed, REST and web sockets, faults."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,9 +12,14 @@ from runtime.clock import Clock
 from runtime.errors import ConfigurationError, TransportError
 from schemas.units import US_PER_SECOND
 from simulator.catalogue import SAME_SURFACE
+from simulator.client import Client, Pong
 from simulator.dialects.base import Reply, RestRequest, Session
+from simulator.fault_log import Applied
+from simulator.fault_player import FaultPlayer
+from simulator.faults import Fault, FaultScript, Refuse
 from simulator.sources import Source
-from simulator.surface import Client, Surface
+from simulator.surface import Surface
+from simulator.timeline import Timeline
 
 MAX_MESSAGE_BYTES = 2**20
 _CLOSE_SECONDS = 1.0
@@ -33,9 +38,10 @@ class Simulator:
         port: where to listen, 0 for any free port.
         session_clock: the time of pings, idle rules and message limits; by default the market's.
             Real time is right for it where the market's runs faster.
+        faults: what goes wrong, and when; `apply` adds to it.
 
     Raises:
-        ConfigurationError: a feed comes from two sources.
+        ConfigurationError: a feed comes from two sources, or a fault's from none.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Simulator:
         *,
         clock: Clock,
         session_clock: Clock | None = None,
+        faults: FaultScript | None = None,
     ) -> None:
         self.addresses: dict[str, tuple[str, str]] = {}
         self._sources = sources
@@ -53,12 +60,15 @@ class Simulator:
         self._port = port
         self._clock = clock
         self._session_clock = session_clock or clock
+        self._market = Timeline(clock)
+        self._session = Timeline(self._session_clock)
         self._surfaces: dict[str, Surface] = {}
         for source in sources:
             for feed, dialect in source.dialects().items():
                 if feed in self._surfaces:
                     raise ConfigurationError(f"{feed} comes from two sources")
-                self._surfaces[feed] = Surface(dialect, self._session_clock)
+                self._surfaces[feed] = Surface(dialect, self._market, self._session)
+        self._player = FaultPlayer(self._surface, self._market, faults)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
 
@@ -81,10 +91,10 @@ class Simulator:
             await self._runner.cleanup()
             raise TransportError(f"cannot listen on {self._host}:{self._port}: {error}") from error
         self._set_addresses(self._runner.addresses[0][1])
-        self._tasks = [
-            asyncio.create_task(source.run(self._surfaces, self._clock)) for source in self._sources
-        ]
-        self._tasks.append(asyncio.create_task(self._keep()))
+        self._player.start()
+        runs = [source.run(self._surfaces, self._clock) for source in self._sources]
+        runs += [self._keep(), self._market.run(), self._session.run()]
+        self._tasks = [asyncio.create_task(run) for run in runs]
         return self
 
     async def __aexit__(
@@ -101,6 +111,7 @@ class Simulator:
         for task in self._tasks:
             task.cancel()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._player.stop()
         for surface in self._surfaces.values():
             surface.drop()
         if self._runner is not None:
@@ -120,6 +131,23 @@ class Simulator:
             done, _ = await asyncio.wait(sources, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
+
+    @property
+    def applied(self) -> Sequence[Applied]:
+        """The faults that have begun so far, in that order."""
+        return self._player.applied
+
+    def apply(self, fault: Fault) -> Applied:
+        """Let one more fault happen, its times counted from now; return the record of it.
+
+        Raises:
+            ConfigurationError: its feed is not served, or there were 10,000 faults before.
+        """
+        return self._player.apply(fault)
+
+    def lift(self, applied: Applied) -> None:
+        """End a fault before its time; what it holds back goes on."""
+        self._player.lift(applied)
 
     def drop_connections(self, feed: str) -> int:
         """Cut all connections of a feed and return how many there were."""
@@ -147,24 +175,43 @@ class Simulator:
 
     async def handle(self, surface: Surface, request: web.Request) -> web.StreamResponse:
         """Serve one REST call or one web-socket connection."""
+        self._market.advance()
         if surface.refusing or surface.full:
             raise web.HTTPServiceUnavailable
         path = "/" + request.match_info["path"]
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            opened = surface.dialect.open(path, request.query_string)
-            if opened is None:
-                raise web.HTTPNotFound
-            return await self._converse(surface, request, *opened)
+        handshake = request.headers.get("Upgrade", "").lower() == "websocket"
+        refuse = surface.requests.refusal(path, handshake=handshake)
+        if refuse is not None:
+            return _refusal(refuse)
+        if not handshake:
+            return await self._answer(surface, request, path)
+        opened = surface.dialect.open(path, request.query_string)
+        if opened is None:
+            raise web.HTTPNotFound
+        return await self._converse(surface, request, *opened)
+
+    async def _answer(self, surface: Surface, request: web.Request, path: str) -> web.Response:
         body = await request.read()
-        reply = surface.dialect.rest(RestRequest(request.method, path, request.query_string, body))
+        right = surface.dialect.rest(RestRequest(request.method, path, request.query_string, body))
+        reply = await surface.requests.disturb(path, right)
+        if reply is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=504)  # reaches nobody
         return web.Response(
-            body=reply.body, status=reply.status, content_type="application/json", charset="utf-8"
+            body=reply.body,
+            status=reply.status,
+            headers=reply.headers,
+            content_type="application/json",
+            charset="utf-8",
         )
 
     async def _converse(
         self, surface: Surface, request: web.Request, session: Session, reply: Reply
     ) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(
+            # A half-open connection does not answer a close frame.
+            autoclose=False,
             autoping=False,
             compress=False,
             max_msg_size=MAX_MESSAGE_BYTES,
@@ -179,6 +226,7 @@ class Simulator:
             # The peer may go away in the middle of a send: that is how connections end.
             with suppress(ConnectionError):
                 await self._listen(surface, client, socket)
+            await client.finish()
         finally:
             surface.remove(client)
             writer.cancel()
@@ -190,13 +238,13 @@ class Simulator:
         self, surface: Surface, client: Client, socket: web.WebSocketResponse
     ) -> None:
         async for message in socket:
+            if not surface.hear(client):
+                continue
             now_us = surface.clock.now_us()
             if message.type is WSMsgType.TEXT:
-                client.received_us = now_us
-                reply = client.session.on_client_message(message.data, now_us)
-                await surface.apply(client, reply)
+                await surface.answer(client, message.data, now_us)
             elif message.type is WSMsgType.PING:
-                client.pong(message.data)
+                surface.pong(client, Pong(message.data))
             elif message.type is WSMsgType.PONG:
                 client.ponged_us = now_us
 
@@ -219,6 +267,15 @@ class Simulator:
         for feed, shared in SAME_SURFACE.items():
             if shared in self.addresses:
                 self.addresses[feed] = self.addresses[shared]
+
+
+def _refusal(refuse: Refuse) -> web.Response:
+    headers = {}
+    if refuse.retry_after_seconds is not None:
+        headers["Retry-After"] = str(refuse.retry_after_seconds)
+    return web.Response(
+        body=refuse.body, status=refuse.status, headers=headers, content_type="application/json"
+    )
 
 
 def _handler(

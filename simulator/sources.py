@@ -9,10 +9,10 @@ from simulator.catalogue import FEEDS
 from simulator.dialects import make_dialect
 from simulator.dialects.base import Dialect
 from simulator.market import ScriptedMarket
-from simulator.model import SimTrade
+from simulator.model import SimEvent
 from simulator.surface import Surface
 
-BATCH_PRINTS = 1000
+BATCH_EVENTS = 1000
 
 
 class Source(Protocol):
@@ -33,7 +33,7 @@ class ScriptedSource:
     Args:
         market: begins at its own `start_us`; what lies before the clock's now comes at once.
         feeds: which of the market's feeds are served.
-        tick_us: how long prints are gathered, at least, before they are sent.
+        tick_us: how long events are gathered, at least, before they are sent.
     """
 
     def __init__(
@@ -49,25 +49,23 @@ class ScriptedSource:
 
     async def run(self, surfaces: Mapping[str, Surface], clock: Clock) -> None:
         """Publish for ever."""
-        behind = False
         while True:
-            if behind:
+            if self._publish(surfaces, clock.now_us()):
                 # A backlog must not keep the sockets from being served.
                 await asyncio.sleep(0)
             else:
                 due_us = max(self.market.next_us(), clock.now_us() + self._tick_us)
                 await clock.sleep_until_us(due_us)
-            behind = self._publish(surfaces, clock.now_us())
 
     def _publish(self, surfaces: Mapping[str, Surface], now_us: int) -> bool:
         """Publish what is due and say whether more may be."""
-        prints = self.market.until(now_us, BATCH_PRINTS)
-        by_feed: dict[str, list[SimTrade]] = {feed: [] for feed in self._feeds}
-        for trade in prints:
-            if trade.instrument.feed in by_feed:
-                by_feed[trade.instrument.feed].append(trade)
+        events = self.market.events(now_us, BATCH_EVENTS)
+        by_feed: dict[str, list[SimEvent]] = {feed: [] for feed in self._feeds}
+        for event in events:
+            if event.instrument.feed in by_feed:
+                by_feed[event.instrument.feed].append(event)
         for feed, mine in by_feed.items():
             surface = surfaces[feed]
             for frame in surface.dialect.encode(mine, surface.wanted):
                 surface.publish(frame)
-        return len(prints) == BATCH_PRINTS
+        return len(events) == BATCH_EVENTS

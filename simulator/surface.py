@@ -2,151 +2,58 @@
 
 import asyncio
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from functools import partial
 
-from aiohttp import WSMsgType, web
-
-from runtime.clock import Clock
 from schemas.units import US_PER_SECOND
-from simulator.dialects.base import ABORT, Dialect, Frame, Idle, Pings, Reply, Session
-from simulator.dialects.binance import MICROSECOND
+from simulator.client import Client, Pong
+from simulator.dialects.base import Dialect, Frame, Reply
+from simulator.fault_connections import ConnectionFaults
+from simulator.fault_frames import Chain, Flight
+from simulator.fault_log import Applied
+from simulator.fault_requests import RequestFaults
+from simulator.faults import EVERY_STREAM, Maintenance, stream_of
+from simulator.timeline import Timeline
 
-QUEUE_FRAMES = 4096
 MAX_CLIENTS = 1024
-EVERY_STREAM = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Ping:
-    """A protocol ping that waits its turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pong:
-    data: bytes
-
-
-_Item = bytes | _Close | _Ping | _Pong
-
-
-class Client:
-    """One web-socket connection with its bounded queue.
-
-    Where the queue overflows the connection is cut, like a venue does with a slow reader.
-    """
-
-    def __init__(
-        self,
-        socket: web.WebSocketResponse,
-        transport: asyncio.Transport | None,
-        session: Session,
-        clock: Clock,
-    ) -> None:
-        now_us = clock.now_us()
-        self.session = session
-        self.keys: set[str] = set()
-        self.sent_us = self.received_us = self.ponged_us = self.pinged_us = now_us
-        self._clock = clock
-        self._socket = socket
-        self._transport = transport
-        self._queue: asyncio.Queue[_Item] = asyncio.Queue(QUEUE_FRAMES)
-        self._closing = False
-        self._roomy = asyncio.Event()
-        self._roomy.set()
-
-    def offer(self, item: _Item) -> None:
-        """Queue something to be sent; nothing more once the connection is being closed."""
-        if self._closing:
-            return
-        try:
-            self._queue.put_nowait(item)
-        except asyncio.QueueFull:
-            self.abort()
-            return
-        if isinstance(item, bytes):
-            self.sent_us = self._clock.now_us()
-        if self._queue.qsize() > QUEUE_FRAMES // 2:
-            self._roomy.clear()
-
-    async def write(self) -> None:
-        """Send what is queued until the connection ends."""
-        while True:
-            item = await self._queue.get()
-            if self._queue.qsize() <= QUEUE_FRAMES // 2:
-                self._roomy.set()
-            if isinstance(item, bytes):
-                await self._socket.send_frame(item, WSMsgType.TEXT)
-            elif isinstance(item, _Close):
-                await self._socket.close(code=item.code)
-                return
-            elif isinstance(item, _Pong):
-                await self._socket.pong(item.data)
-            else:
-                await self._socket.ping()
-
-    async def room(self) -> None:
-        """Wait until at most half the queue is taken."""
-        await self._roomy.wait()
-
-    def close(self, code: int) -> None:
-        """End the connection after what is queued, or at once for code 1006."""
-        if code == ABORT:
-            self.abort()
-        else:
-            self.offer(_Close(code))
-            self._closing = True
-
-    def pong(self, data: bytes) -> None:
-        """Answer a protocol ping after what is queued."""
-        self.offer(_Pong(data))
-
-    def idle_us(self, idle: Idle, now_us: int) -> int:
-        """Return for how long nothing that counts has passed."""
-        if idle.counts_received:
-            return now_us - max(self.sent_us, self.received_us)
-        return now_us - self.sent_us
-
-    def keep_pinging(self, pings: Pings, now_us: int) -> None:
-        """Send a protocol ping where one is due; cut a connection that answers none."""
-        patience_seconds = pings.every_seconds + pings.patience_seconds
-        if now_us - self.ponged_us > patience_seconds * US_PER_SECOND:
-            self.abort()
-        elif now_us - self.pinged_us >= pings.every_seconds * US_PER_SECOND:
-            self.pinged_us = now_us
-            self.offer(_Ping())
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._closing = True
-        self._roomy.set()
-        if self._transport is not None:
-            self._transport.abort()
+MAX_LATE_PONGS = 4096
 
 
 class Surface:
     """All clients of one feed, indexed by stream.
 
-    `refusing` answers every handshake and REST call with 503. `clock` is the time of the
-    connections (pings, idle rules), which need not be the market's.
+    Frames pass the `chain` of faults on their way to the clients, `requests` are the faults of
+    handshakes and REST calls. `refusing` answers all of these with 503.
+
+    Args:
+        dialect: what the venue says.
+        market: the time in which frames are published.
+        session: the time of the connections (pings, idle rules), which need not be the market's.
     """
 
-    def __init__(self, dialect: Dialect, clock: Clock) -> None:
+    def __init__(self, dialect: Dialect, market: Timeline, session: Timeline) -> None:
         self.dialect = dialect
-        self.clock = clock
+        self.clock = session.clock
         self.refusing = False
-        self._clients: set[Client] = set()
+        self.chain = Chain(market, _deliver)
+        self.requests = RequestFaults(session.clock)
+        self._market = market
+        self._session = session
+        self._connections = ConnectionFaults(session)
+        # In the order in which they connected.
+        self._clients: dict[Client, None] = {}
         self._by_key: dict[str, set[Client]] = {}
         self._silenced: set[str] = set()
+        self._late_pongs = 0
         self._subscribed = asyncio.Condition()
 
     @property
     def wanted(self) -> Container[str]:
-        """The streams that some client is subscribed to."""
+        """The streams that some client is subscribed to.
+
+        What is due in the market's time happens first: a source asks before it makes frames, and
+        a restart of the books between making and publishing them would undo their order.
+        """
+        self._market.advance()
         return self._by_key.keys()
 
     @property
@@ -156,22 +63,32 @@ class Surface:
 
     def add(self, client: Client) -> None:
         """Take in a client."""
-        self._clients.add(client)
+        self._clients[client] = None
 
     def remove(self, client: Client) -> None:
         """Forget a client."""
-        self._clients.discard(client)
+        self._clients.pop(client, None)
         self._index(client, set())
+
+    async def answer(self, client: Client, text: str, now_us: int) -> None:
+        """Do what a client's message leads to."""
+        client.received_us = now_us
+        await self.apply(client, client.session.on_client_message(text, now_us))
 
     async def apply(self, client: Client, reply: Reply) -> None:
         """Do what a reply says: messages, first frames, the end."""
+        self._market.advance()
         for message in reply.messages:
-            client.offer(message)
+            if b"pong" in message:
+                self.pong(client, message)
+            else:
+                client.offer(message)
         self._index(client, set(client.session.keys))
+        self._connections.meet(client)
         for key in reply.subscribed:
             data = self.dialect.first_frame(key)
             if data is not None and not self._is_silent(key):
-                client.offer(client.session.render(Frame(key, data)))
+                self.chain.push(Flight(Frame(key, data), (client,)))
         if reply.close is not None:
             client.close(reply.close)
         if reply.subscribed:
@@ -180,9 +97,9 @@ class Surface:
 
     def publish(self, frame: Frame) -> None:
         """Send a frame to the clients of its stream."""
-        if not self._is_silent(frame.key):
-            for client in tuple(self._by_key.get(frame.key, ())):
-                client.offer(client.session.render(frame))
+        clients = self._by_key.get(frame.key)
+        if clients and not self._is_silent(frame.key):
+            self.chain.push(Flight(frame, tuple(clients)))
 
     def inject(self, data: bytes) -> None:
         """Send bytes to every client, whatever it subscribed to."""
@@ -196,6 +113,29 @@ class Surface:
         else:
             self._silenced.discard(stream)
 
+    def strike(self, applied: Applied) -> None:
+        """Begin a fault of connections."""
+        planned = isinstance(applied.fault, Maintenance)
+        self._connections.begin(applied, tuple(self._clients), self._notice() if planned else None)
+
+    def hear(self, client: Client) -> bool:
+        """Note a message or ping of a client and say whether it is to be answered."""
+        self._connections.hear(client, self.clock.now_us())
+        return client.open
+
+    def pong(self, client: Client, answer: bytes | Pong) -> None:
+        """Answer a ping after what is queued; late where a fault says so.
+
+        Where too many answers wait it is lost.
+        """
+        delay_us = self._connections.pong_delay_us(client)
+        if delay_us == 0:
+            client.offer(answer)
+        elif self._late_pongs < MAX_LATE_PONGS:
+            self._late_pongs += 1
+            due_us = self.clock.now_us() + delay_us
+            self._session.at(due_us, partial(self._pong_late, client, answer))
+
     def drop(self) -> int:
         """Cut all connections and return how many there were."""
         clients = tuple(self._clients)
@@ -206,8 +146,13 @@ class Surface:
     def keep(self) -> None:
         """Ping where the venue pings, and end connections that have been silent too long."""
         now_us = self.clock.now_us()
-        for client in tuple(self._clients):
-            idle, pings = self.dialect.idle, self.dialect.pings
+        clients = tuple(self._clients)
+        self._connections.keep(clients, now_us)
+        idle, pings = self.dialect.idle, self.dialect.pings
+        for client in clients:
+            if client.half_open:
+                client.look()
+                continue
             if idle is not None and client.idle_us(idle, now_us) >= idle.seconds * US_PER_SECOND:
                 client.close(idle.code)
             if pings is not None:
@@ -226,10 +171,22 @@ class Surface:
         for client in tuple(self._clients):
             await client.room()
 
+    def _pong_late(self, client: Client, answer: bytes | Pong) -> None:
+        self._late_pongs -= 1
+        client.offer(answer)
+
+    def _notice(self) -> Frame | None:
+        data = self.dialect.maintenance_notice()
+        if data is None:
+            return None
+        # Where it comes as a stream of its own, each connection receives it in its framing.
+        keys = self.dialect.keys_of(data)
+        return Frame(keys[0] if keys else "", data)
+
     def _is_silent(self, key: str) -> bool:
         if not self._silenced:
             return False
-        return EVERY_STREAM in self._silenced or key.removesuffix(MICROSECOND) in self._silenced
+        return EVERY_STREAM in self._silenced or stream_of(key) in self._silenced
 
     def _index(self, client: Client, keys: set[str]) -> None:
         for key in keys - client.keys:
@@ -240,3 +197,8 @@ class Surface:
             if not clients:
                 del self._by_key[key]
         client.keys = keys
+
+
+def _deliver(flight: Flight) -> None:
+    for client in flight.clients:
+        client.offer(client.session.render(flight.frame))

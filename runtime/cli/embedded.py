@@ -1,17 +1,29 @@
 """The embedded pipeline: collectors, processors and sinks over one log, in one process."""
 
 import asyncio
+import json
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.bus.embedded import EmbeddedBus
+from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from runtime.cli.stages import stage
-from runtime.clock import Clock, SystemClock
+from runtime.clock import Clock, SystemClock, WarpedClock
+from runtime.errors import TransportError
 from runtime.metrics import Metrics
-from runtime.settings import Settings
-from schemas.units import US_PER_SECOND
+from runtime.recordings import RecordedFrame
+from runtime.settings import EVERYTHING, Settings
+from schemas.topics import BOOKS
+
+SIMULATOR_SECONDS = 20.0
+"""How long the simulated venues may take to start, and to end."""
+
+BOOKS_SECONDS = 3600
+"""How long the embedded log keeps books: they are most of what is collected, about a megabyte a
+second for six assets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,9 @@ async def open_log(
     settings: Settings, metrics: Metrics | None = None
 ) -> AsyncIterator[EmbeddedBus]:
     """Open the embedded log and close it in the end."""
-    bus = await EmbeddedBus.open(settings.log, metrics=metrics.bus if metrics else None)
+    kept = EmbeddedBusSettings(retention_seconds={BOOKS.name: BOOKS_SECONDS})
+    counts = metrics.bus if metrics else None
+    bus = await EmbeddedBus.open(settings.log, settings=kept, metrics=counts)
     try:
         yield bus
     finally:
@@ -79,19 +93,68 @@ async def serve_store(settings: Settings) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def simulated_market(settings: Settings, seed: int, speed: float) -> AsyncIterator[Market]:
-    """Serve a scripted market on loopback and return where it is."""
-    clock_module = stage("runtime.clock")
-    start_us = SystemClock().now_us()
-    clock = clock_module.WarpedClock(start_us, speed) if speed != 1 else SystemClock()
-    market = stage("simulator.market").ScriptedMarket(
-        seed, assets=tuple(settings.assets), start_us=start_us - 2 * US_PER_SECOND
+    """Serve a scripted market on loopback, in a process of its own, and return where it is.
+
+    Raises:
+        ConfigurationError: an asset that the scripted market does not have.
+        TransportError: the process ended, or says nothing.
+    """
+    for asset in _simulated(settings):
+        stage("simulator.catalogue").instrument("binance.usdm", asset)
+    start_us, anchor_ns = SystemClock().now_us(), time.monotonic_ns()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulator", "--seed", str(seed), "--speed", str(speed)),
+        *("--assets", ",".join(_simulated(settings))),
+        *("--start-us", str(start_us), "--anchor-ns", str(anchor_ns)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us; it ends when its standard input does
     )
-    source = stage("simulator.sources").ScriptedSource(market)
-    simulator = stage("simulator.server").Simulator(
-        [source], clock=clock, session_clock=SystemClock()
+    try:
+        yield Market(await _addresses(process), WarpedClock(start_us, speed, anchor_ns))
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(SIMULATOR_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _addresses(process: asyncio.subprocess.Process) -> dict[str, tuple[str, str]]:
+    line = b""
+    if process.stdout is not None:
+        try:
+            async with asyncio.timeout(SIMULATOR_SECONDS):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            line = b""
+    if not line:
+        raise TransportError("the simulated venues did not start")
+    return {feed: (rest, socket) for feed, (rest, socket) in json.loads(line).items()}
+
+
+def _simulated(settings: Settings) -> tuple[str, ...]:
+    """Return the assets of the scripted market that are wanted."""
+    listed: tuple[str, ...] = stage("simulator.catalogue").LISTED_ASSETS
+    return listed if EVERYTHING in settings.assets else tuple(settings.assets)
+
+
+def collector_settings(
+    settings: Settings, market: Market, on_frame: Callable[[RecordedFrame], None] | None = None
+) -> Any:  # collectors.feed_runner.CollectorSettings
+    """Return what is collected, from where, as the settings say."""
+    return stage("collectors.collector").CollectorSettings(
+        assets=settings.assets,
+        quotes=settings.quotes,
+        addresses=market.addresses,
+        linger_us=settings.linger_ms * 1000,
+        connections=2 if settings.redundant else 1,
+        refresh_seconds=settings.refresh_seconds,
+        on_frame=on_frame,
     )
-    async with simulator:
-        yield Market(simulator.addresses, clock)
 
 
 class Pipeline:
@@ -101,18 +164,14 @@ class Pipeline:
         self, settings: Settings, bus: EmbeddedBus, sink: Any, market: Market, metrics: Metrics
     ) -> None:
         feeds = stage("collectors.registry").choose_feeds(settings.feeds)
-        collector = stage("collectors.collector")
-        self.collector = collector.Collector(
+        spool = stage("collectors.outbox.spool").Spool(settings.spool, settings.spool_bytes)
+        self.collector = stage("collectors.collector").Collector(
             feeds,
-            collector.CollectorSettings(
-                assets=settings.assets,
-                quotes=settings.quotes,
-                addresses=market.addresses,
-                linger_us=settings.linger_ms * 1000,
-            ),
+            collector_settings(settings, market),
             bus,
             market.clock,
             metrics.collector,
+            spool,
         )
         self.host = stage("processors.host").EmbeddedHost(bus, engine_params(settings))
         self.sink = sink

@@ -17,7 +17,7 @@ from rich.console import Console
 from runtime.cli.stages import stage
 from runtime.errors import ConfigurationError, PerptapeError
 from runtime.memory import relax_cycle_collection
-from runtime.settings import Settings, load_settings
+from runtime.settings import EVERYTHING, Settings, load_settings
 from schemas.market import Kind
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
@@ -34,6 +34,9 @@ StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder of the
 LogOption = Annotated[Path | None, typer.Option("--log", help="Folder of the embedded log.")]
 AssetsOption = Annotated[
     str | None, typer.Option("--assets", help="Assets, comma separated, e.g. BTC,ETH.")
+]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="Every perpetual that the venues list, as with --assets '*'.")
 ]
 FeedsOption = Annotated[
     str | None,
@@ -68,6 +71,7 @@ VenuesOption = Annotated[
 def up(
     venues: VenuesOption = Venues.LIVE,
     assets: AssetsOption = None,
+    every: AllOption = False,
     feeds: FeedsOption = None,
     store: StoreOption = None,
     log: LogOption = None,
@@ -84,6 +88,7 @@ def up(
     seconds: SecondsOption = None,
 ) -> None:
     """Run collectors, processors and store in one process."""
+    assets = EVERYTHING if every else assets
     settings = load_settings(assets=assets, feeds=feeds, store=store, log=log, http_port=http_port)
     simulated = venues is Venues.SIMULATED
     if speed != 1 and not simulated:
@@ -106,7 +111,9 @@ def up(
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="Recordings; merged by receive time.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings, or folders of them; merged by time.")
+    ],
     format: Annotated[
         str | None,
         typer.Option("--format", help="perptape, cryptofeed or hftbacktest; else by the name."),
@@ -118,6 +125,10 @@ def replay(
         list[Kind] | None,
         typer.Option("--kind", help="Kind, where the file does not say; one, or one per file."),
     ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Begin there, e.g. 2026-11-20T14:30 (UTC).")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="End before then (UTC).")] = None,
     store: StoreOption = None,
     log: LogOption = None,
 ) -> None:
@@ -128,7 +139,13 @@ def replay(
         _run(
             settings,
             module.run_replay(
-                settings, Console(), files, format=format, venue=venue, kinds=kind or []
+                settings,
+                Console(),
+                files,
+                format=format,
+                venue=venue,
+                kinds=kind or [],
+                span=(since, until),
             ),
         )
 
@@ -181,11 +198,12 @@ def record(
     path: Annotated[Path, typer.Argument(help="A folder, or one file ending in .ptrec.zst.")],
     venues: VenuesOption = Venues.LIVE,
     assets: AssetsOption = None,
+    every: AllOption = False,
     feeds: FeedsOption = None,
     seconds: SecondsOption = None,
 ) -> None:
     """Record raw frames with their receive time; `replay` plays them."""
-    settings = load_settings(assets=assets, feeds=feeds)
+    settings = load_settings(assets=EVERYTHING if every else assets, feeds=feeds)
     interrupted = _run(
         settings,
         stage("runtime.cli.record").run_record(

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from runtime.bus.protocol import Outgoing
-from runtime.cli.embedded import Market, simulated_market
+from runtime.cli.embedded import Market, collector_settings, simulated_market
 from runtime.cli.stages import stage
 from runtime.cli.up import stop_after, stop_on_signals
 from runtime.clock import SystemClock
@@ -61,15 +61,9 @@ async def _record(
         frames += 1
         writer.write(frame)
 
-    collector_module = stage("collectors.collector")
-    collector = collector_module.Collector(
+    collector = stage("collectors.collector").Collector(
         stage("collectors.registry").choose_feeds(settings.feeds),
-        collector_module.CollectorSettings(
-            assets=settings.assets,
-            quotes=settings.quotes,
-            addresses=market.addresses,
-            on_frame=on_frame,
-        ),
+        collector_settings(settings, market, on_frame),
         _Nowhere(),
         market.clock,
     )

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,8 @@ from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 async def run_replay(
     settings: Settings,
@@ -25,22 +28,27 @@ async def run_replay(
     format: str | None,
     venue: str | None,
     kinds: list[Kind],
+    span: tuple[str | None, str | None] = (None, None),
 ) -> None:
     """Play recordings into a log of their own and store what comes out.
 
+    `span` are the times of the first frame and of the first one that is left out again.
+
     Raises:
+        ConfigurationError: there is nothing to play, or the arguments do not fit together.
         PayloadError: a recording is broken; what was before the break is stored.
     """
-    replay_module = stage("collectors.replay")
+    replay_module = stage("collectors.recorded.replay")
+    from_us, until_us = map(_moment_us, span)
     sources = [
-        replay_module.Source(path, format, venue, kind)
+        replay_module.Source(path, format, venue, kind, from_us, until_us)
         for path, kind in zip(files, _one_each(kinds, len(files)), strict=True)
     ]
     with console.status("reading what the recordings hold"):
         replay = replay_module.Replay(sources)
     broken: PayloadError | None = None
     async with open_log(settings) as bus, open_sink(settings, bus) as sink:
-        outbox = stage("collectors.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
+        outbox = stage("collectors.outbox.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
         with _bar(console) as progress:
             task = progress.add_task("frames", total=replay.frames)
             try:
@@ -60,6 +68,18 @@ async def run_replay(
     )
     if broken is not None:
         raise broken
+
+
+def _moment_us(text: str | None) -> int | None:
+    """Read a time, UTC where it does not say otherwise."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"expected a time like 2026-11-20T14:30, was {text!r}") from error
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
 def _one_each(kinds: list[Kind], files: int) -> list[Kind | None]:

@@ -18,7 +18,7 @@ _SNAPSHOT_HEAD_BYTES = 64
 class _Line(msgspec.Struct, frozen=True):
     """One line of cryptofeed, `t` deciding which fields are there."""
 
-    t: Literal["header", "http", "connect", "send", "recv", "close"]
+    t: Literal["header", "http", "connect", "send", "recv", "pong", "close"]
     conn: str = ""
     ts: Decimal = Decimal(0)
     url: str = ""

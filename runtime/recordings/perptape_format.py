@@ -7,6 +7,12 @@
 A row is `[receive_time_us, kind, connection, url, data]`. `data` is the frame as text; a frame
 that is not UTF-8 is base64 and says so in a sixth field, so that every byte survives. A zstd
 frame holds whole rows only, so a file that was cut is readable up to its last whole zstd frame.
+
+A file that goes on where another ended has the connections that were open then in its header,
+`"open":[row, ...]`, each the row of its `connect`. They are no rows of the file: who reads one
+file is told of them before its first frame; who reads the folder knows them already. So each
+file can be read alone, and the files one after another are the recording, with nothing twice. What
+a venue sent before (a snapshot of a book, a list of instruments) is not repeated.
 """
 
 import base64
@@ -20,14 +26,6 @@ FORMAT_NAME: Final = "perptape/1"
 _encoder = msgspec.json.Encoder()
 
 
-class Header(msgspec.Struct, frozen=True):
-    """The first line of a file."""
-
-    t: str
-    format: str
-    created_us: int
-
-
 class _Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     receive_time_us: int
     kind: FrameKind
@@ -37,35 +35,52 @@ class _Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     encoding: Literal["", "b64"] = ""
 
 
+class _Header(msgspec.Struct, frozen=True, omit_defaults=True):
+    t: str
+    format: str
+    created_us: int
+    open: list[_Row] = []
+
+
+Connects = tuple[RecordedFrame, ...]
+"""What a header says: the `connect` of every connection that is open at the beginning."""
+
 _row_decoder = msgspec.json.Decoder(_Row)
 
 
-def encode_header(created_us: int) -> bytes:
-    """Write the first line of a file."""
-    return _encoder.encode(Header("header", FORMAT_NAME, created_us)) + b"\n"
+def encode_header(created_us: int, connects: Connects = ()) -> bytes:
+    """Write the first line of a file; `connects` are those of open connections."""
+    header = _Header("header", FORMAT_NAME, created_us, list(map(_row, connects)))
+    return _encoder.encode(header) + b"\n"
 
 
 def encode_row(frame: RecordedFrame) -> bytes:
     """Write one frame as one line."""
-    start = (frame.receive_time_us, frame.kind, frame.connection, frame.url)
-    try:
-        row = _Row(*start, frame.data.decode())
-    except UnicodeDecodeError:
-        row = _Row(*start, base64.b64encode(frame.data).decode(), "b64")
-    return _encoder.encode(row) + b"\n"
+    return _encoder.encode(_row(frame)) + b"\n"
 
 
-def decode_row(line: bytes) -> RecordedFrame | None:
-    """Read one line; None for the header.
+def decode_line(line: bytes) -> RecordedFrame | Connects:
+    """Read one line: a frame, or what the header says.
 
     Raises:
-        ValueError: the line is not a row of this format.
+        ValueError: the line is neither a row of this format nor its header.
     """
     if line.startswith(b"{"):
-        header = msgspec.json.decode(line, type=Header)
+        header = msgspec.json.decode(line, type=_Header)
         if header.format != FORMAT_NAME:
             raise ValueError(f"expected format {FORMAT_NAME}, was {header.format[:40]!r}")
-        return None
-    row = _row_decoder.decode(line)
+        return tuple(map(_frame, header.open))
+    return _frame(_row_decoder.decode(line))
+
+
+def _row(frame: RecordedFrame) -> _Row:
+    start = (frame.receive_time_us, frame.kind, frame.connection, frame.url)
+    try:
+        return _Row(*start, frame.data.decode())
+    except UnicodeDecodeError:
+        return _Row(*start, base64.b64encode(frame.data).decode(), "b64")
+
+
+def _frame(row: _Row) -> RecordedFrame:
     data = base64.b64decode(row.data, validate=True) if row.encoding else row.data.encode()
     return RecordedFrame(row.receive_time_us, row.connection, row.kind, row.url, data)

@@ -1,34 +1,19 @@
 """Reads recordings as streams of frames, whatever recorder wrote them."""
 
-import gzip
 import heapq
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import msgspec
-import zstandard
 
-from runtime.errors import ConfigurationError, PayloadError
-from runtime.recordings.foreign_formats import CryptofeedLines, decode_hftbacktest
+from runtime.errors import ConfigurationError
+from runtime.recordings.file_reader import FORMATS
 from runtime.recordings.frames import RecordedFrame
-from runtime.recordings.perptape_format import FORMAT_NAME, decode_row
-
-FORMATS = ("perptape", "cryptofeed", "hftbacktest")
-MAX_LINE_BYTES = 64 * 2**20
-_CHUNK_BYTES = 64 * 2**10
-_SHOWN_BYTES = 60
-
-LineDecoder = Callable[[bytes], RecordedFrame | None]
-
-
-class _BrokenStreamError(Exception):
-    """The compressed stream ends early or cannot be inflated."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
+from runtime.recordings.index import SUFFIX, recording_files
+from runtime.recordings.joined import JoinedFiles
+from runtime.recordings.lines import BrokenStreamError, zstd_lines
+from runtime.recordings.perptape_format import FORMAT_NAME
 
 
 class _Head(msgspec.Struct):
@@ -36,34 +21,52 @@ class _Head(msgspec.Struct):
     format: int | str = ""
 
 
-def read_recording(path: Path, format: str | None = None) -> Iterator[RecordedFrame]:
-    """Yield the frames of a recording in the order of the file.
+def read_recording(
+    path: Path,
+    format: str | None = None,
+    *,
+    from_us: int | None = None,
+    until_us: int | None = None,
+) -> Iterator[RecordedFrame]:
+    """Yield the frames of a recording in the order of the file, or of a folder's files.
+
+    A stream that begins in the middle of a recording begins with a `connect` of every connection
+    that is open there (see `joined`).
 
     Args:
-        path: the file.
+        path: the file, or a folder that `RecordingWriter` filled.
         format: one of `FORMATS`; guessed from the name where it is None.
+        from_us: begin with the first frame that was received then or later.
+        until_us: end before the first frame that was received then or later.
 
     Raises:
-        ConfigurationError: the file is missing, or of no known format; raised at once.
+        ConfigurationError: there is nothing to read, or it is of no known format; raised at once.
         PayloadError: the file is cut (`truncated_recording`) or a line cannot be read
-            (`broken_recording`); raised after all that was before it was yielded.
+            (`broken_recording`); raised after all that can be read was yielded.
     """
-    if not path.is_file():
-        raise ConfigurationError(f"recording {path} is not a file")
+    if not path.is_dir() and not path.is_file():
+        raise ConfigurationError(f"recording {path} is not a file and not a folder")
     name = format or guess_format(path)
     if name not in FORMATS:
         raise ConfigurationError(f"unknown recording format {name!r}; one of {', '.join(FORMATS)}")
-    return _read(path, name)
+    files = JoinedFiles(from_us, until_us)
+    if not path.is_dir():
+        return files.read_file(path, name)
+    if name != "perptape" or not recording_files(path):
+        raise ConfigurationError(f"{path} is no folder of *{SUFFIX} files; name the files instead")
+    return files.read_folder(path)
 
 
 def guess_format(path: Path) -> str:
     """Tell a recording's format from its name, and `.jsonl.zst` from its first line.
 
+    Folders are always of our own format.
+
     Raises:
         ConfigurationError: neither says; the message names what to pass.
     """
     name = path.name
-    if name.endswith((".ptrec.zst", ".perptape.jsonl.zst")):
+    if path.is_dir() or name.endswith((SUFFIX, ".perptape.jsonl.zst")):
         return "perptape"
     if "cryptofeed" in name:
         return "cryptofeed"
@@ -87,107 +90,10 @@ def _receive_time(frame: RecordedFrame) -> int:
 
 def _format_of_header(path: Path) -> str | None:
     try:
-        line = next(islice(_lines(_zstd_chunks(path)), 1), b"")
+        line = next(islice(zstd_lines(path), 1), b"")
         head = msgspec.json.decode(line, type=_Head)
-    except (OSError, _BrokenStreamError, msgspec.DecodeError):
+    except (OSError, BrokenStreamError, msgspec.DecodeError):
         return None
     if head.t != "header":
         return None
     return "perptape" if head.format == FORMAT_NAME else "cryptofeed"
-
-
-def _read(path: Path, name: str) -> Iterator[RecordedFrame]:
-    decode = _decoder(name)
-    lines = _lines(_chunks(path, name))
-    number = 0
-    while True:
-        try:
-            line = next(lines, None)
-        except _BrokenStreamError as error:
-            raise PayloadError(error.reason, f"{path}, after line {number}: {error}") from error
-        if line is None:
-            return
-        number += 1
-        frame = _decode_line(decode, line, f"{path}, line {number}")
-        if frame is not None:
-            yield frame
-
-
-def _decode_line(decode: LineDecoder, line: bytes, place: str) -> RecordedFrame | None:
-    try:
-        return decode(line)
-    except (ValueError, RecursionError) as error:
-        shown = line[:_SHOWN_BYTES].decode(errors="replace")
-        detail = f"{place}: {error}; it begins {shown!r}"
-        raise PayloadError("broken_recording", detail) from error
-
-
-def _decoder(name: str) -> LineDecoder:
-    if name == "perptape":
-        return decode_row
-    if name == "cryptofeed":
-        return CryptofeedLines().decode
-    return decode_hftbacktest
-
-
-def _chunks(path: Path, name: str) -> Iterator[bytes]:
-    return _gzip_chunks(path) if name == "hftbacktest" else _zstd_chunks(path)
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Cut chunks into lines without their end; empty lines are left out, a cut one is an error."""
-    pending = b""
-    for chunk in chunks:
-        if b"\n" not in chunk:
-            pending += chunk
-        else:
-            first, *whole, rest = chunk.split(b"\n")
-            if line := pending + first:
-                yield line
-            yield from filter(None, whole)
-            pending = rest
-        if len(pending) > MAX_LINE_BYTES:
-            raise _BrokenStreamError(
-                "broken_recording", f"a line of more than {MAX_LINE_BYTES} bytes"
-            )
-    if pending:
-        yield pending
-
-
-def _gzip_chunks(path: Path) -> Iterator[bytes]:
-    try:
-        with gzip.open(path, "rb") as file:
-            while chunk := file.read1(_CHUNK_BYTES):
-                yield chunk
-    except EOFError as error:
-        raise _BrokenStreamError(
-            "truncated_recording", "the file ends inside its gzip stream"
-        ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise _BrokenStreamError("broken_recording", str(error)) from error
-
-
-def _zstd_chunks(path: Path) -> Iterator[bytes]:
-    """Inflate frame after frame, telling a cut file from a whole one.
-
-    `ZstdDecompressor.stream_reader` ends silently at a cut, so frames are inflated one by one in
-    small pieces, which also bounds what one piece can swell to.
-    """
-    decompressor = zstandard.ZstdDecompressor()
-    inflater = decompressor.decompressobj()
-    started = False
-    try:
-        with path.open("rb") as file:
-            while compressed := file.read(_CHUNK_BYTES // 8):
-                while compressed:
-                    started = True
-                    if chunk := inflater.decompress(compressed):
-                        yield chunk
-                    compressed = b""
-                    if inflater.eof:
-                        compressed = inflater.unused_data
-                        inflater, started = decompressor.decompressobj(), False
-    except zstandard.ZstdError as error:
-        raise _BrokenStreamError("broken_recording", str(error)) from error
-    if started:
-        raise _BrokenStreamError("truncated_recording", "the file ends inside a zstd frame")

@@ -9,10 +9,11 @@ from pathlib import Path
 import zstandard
 
 from runtime.errors import ConfigurationError, StoreError
+from runtime.recordings.connections import OpenConnections
 from runtime.recordings.frames import RecordedFrame
+from runtime.recordings.index import SUFFIX, FrameCount, add_to_index
 from runtime.recordings.perptape_format import encode_header, encode_row
 
-SUFFIX = ".ptrec.zst"
 FLUSH_BYTES = 2**20
 MAX_BUFFER_BYTES = 8 * 2**20
 FLUSH_US = 1_000_000
@@ -26,7 +27,9 @@ class RecordingWriter:
 
     Rows are buffered for at most one second of receive time or 1 MiB, then leave as one whole
     zstd frame. While the disk refuses, up to 8 MiB wait for it. Existing files are never written
-    to; files are rotated between rows.
+    to; files are rotated between rows. Each file says which connections were open when it began,
+    and has a line in the directory's index once it is closed. Let only one write to a directory at
+    a time; one after another is fine.
 
     Args:
         path: a file name ending in `.ptrec.zst` or `.perptape.jsonl.zst`, or a directory.
@@ -62,6 +65,8 @@ class RecordingWriter:
         self._file_bytes = 0
         self._file_since_us: int | None = None
         self._number = 0
+        self._connections = OpenConnections()
+        self._count = FrameCount()
         self._begin_file()
 
     def write(self, frame: RecordedFrame) -> None:
@@ -71,16 +76,12 @@ class RecordingWriter:
             StoreError: the disk refuses. The frame waits for it, unless 8 MiB wait already.
         """
         if len(self._buffer) >= MAX_BUFFER_BYTES:
-            self.flush()
-        if self._must_rotate(frame.receive_time_us):
-            self.close()
-        if self._file is None:
-            self._begin_file()
-        if self._file_since_us is None:
-            self._file_since_us = frame.receive_time_us
-        if not self._buffer:
-            self._buffer_since_us = frame.receive_time_us
-        self._buffer += encode_row(frame)
+            self._make_room(frame)
+        try:
+            if self._must_rotate(frame.receive_time_us):
+                self.close()
+        finally:  # of a file that cannot be closed the frame becomes a part
+            self._append(frame)
         waited_us = frame.receive_time_us - self._buffer_since_us
         if len(self._buffer) >= FLUSH_BYTES or waited_us >= FLUSH_US:
             self.flush()
@@ -107,8 +108,29 @@ class RecordingWriter:
         if self._file is None:
             return
         self.flush()
+        name = Path(self._file.name).name
         self._file.close()
         self._file = None
+        if not self._single:
+            add_to_index(self._path, self._count.entry(name, self._file_bytes, closed=True))
+
+    def _make_room(self, frame: RecordedFrame) -> None:
+        try:
+            self.flush()
+        except StoreError:
+            self._connections.note(frame)  # it is lost, but the next file can tell of it
+            raise
+
+    def _append(self, frame: RecordedFrame) -> None:
+        if self._file is None:
+            self._begin_file()
+        if self._file_since_us is None:
+            self._file_since_us = frame.receive_time_us
+        if not self._buffer:
+            self._buffer_since_us = frame.receive_time_us
+        self._buffer += encode_row(frame)
+        self._count.add(frame)
+        self._connections.note(frame)
 
     def _must_rotate(self, time_us: int) -> bool:
         if self._file is None or self._file_since_us is None:
@@ -130,7 +152,8 @@ class RecordingWriter:
         self._file_bytes = 0
         self._file_since_us = None
         self._number += 1
-        self._buffer[:0] = encode_header(created_us)
+        self._count = FrameCount()
+        self._buffer[:0] = encode_header(created_us, self._connections.connects)
         self.flush()
 
     def _name(self, created_us: int) -> str:

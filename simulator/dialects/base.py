@@ -1,11 +1,11 @@
 """What a dialect answers; the server does all input and output the same way for every venue."""
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import parse_qs
 
-from simulator.model import SimTrade
+from simulator.model import SimEvent
 
 ABORT = 1006
 """Close code of a connection that just ends, without a close frame."""
@@ -67,10 +67,11 @@ class RestRequest:
 
 @dataclass(frozen=True, slots=True)
 class RestReply:
-    """The answer to a REST call."""
+    """The answer to a REST call; `headers` come on top of the usual ones."""
 
     body: bytes
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Session(Protocol):
@@ -91,9 +92,13 @@ class Session(Protocol):
 
 
 class Dialect(Protocol):
-    """One feed of one venue."""
+    """One feed of one venue.
+
+    `clock_offset_us` is added to every time that the venue writes: its clock is wrong by that.
+    """
 
     feed: str
+    clock_offset_us: int
 
     @property
     def idle(self) -> Idle | None:
@@ -109,12 +114,27 @@ class Dialect(Protocol):
         """Begin a conversation on a web-socket path, or None where there is no such path."""
         ...
 
-    def encode(self, trades: Sequence[SimTrade], wanted: Container[str]) -> list[Frame]:
-        """Write trades of this feed as frames of the streams that are wanted, in time order."""
+    def encode(self, events: Sequence[SimEvent], wanted: Container[str]) -> list[Frame]:
+        """Write events of this feed as frames of the streams that are wanted, in time order.
+
+        Sees every event of the feed, wanted or not: snapshots and REST answers come from them.
+        """
         ...
 
     def first_frame(self, key: str) -> bytes | None:
         """Return what a stream begins with after its subscription, if anything."""
+        ...
+
+    def restart_books(self) -> list[Frame]:
+        """Begin the update ids of all books anew, as after a restart of the venue's service.
+
+        Returns the frames by which the venue says so itself (a snapshot with `u` 1); none where
+        clients have to see it from the ids.
+        """
+        ...
+
+    def maintenance_notice(self) -> bytes | None:
+        """Return what the venue announces a planned disconnect with; None where it says nothing."""
         ...
 
     def keys_of(self, frame: bytes) -> tuple[str, ...]:

@@ -1,117 +1,49 @@
 """Binance USD-M and spot: URL streams and SUBSCRIBE, routes that acknowledge and stay silent.
 
-Source: the venue sheet, sections 2-4 and 9. What a client gets wrong is acknowledged like
-everything else: the wrong route, upper-case names, unknown symbols.
+Source: the venue sheet, sections 2-10. What a client gets wrong is acknowledged like everything
+else: the wrong route, upper-case names, unknown symbols. So are the streams that the simulator
+does not send: of the books it has `@depth@100ms` and `@bookTicker`, of mark prices `@markPrice@1s`.
 """
 
-import re
-from collections import deque
 from collections.abc import Container, Mapping, Sequence
-from typing import Literal
+from dataclasses import replace
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from schemas.market import Side
-from schemas.units import US_PER_SECOND
 from simulator.dialects import binance_metadata
-from simulator.dialects.base import POLICY, Frame, Pings, Reply, RestReply, RestRequest
-from simulator.model import SimInstrument, SimTrade
+from simulator.dialects.base import Frame, Pings, Reply, RestReply, RestRequest
+from simulator.dialects.binance_forced import ForcedOrders
+from simulator.dialects.binance_frames import (
+    aggregate,
+    best_prices,
+    fills,
+    forced_order,
+    futures_depth,
+    mark_price,
+    spot_depth,
+    stamp,
+)
+from simulator.dialects.binance_rest import BinanceRest, UsedWeight
+from simulator.dialects.binance_session import MICROSECOND, PATH, BinanceSession, route_of
+from simulator.dialects.binance_symbol import BinanceSymbol
+from simulator.model import (
+    SimBookUpdate,
+    SimEvent,
+    SimInstrument,
+    SimLiquidation,
+    SimTicker,
+    SimTop,
+    SimTrade,
+)
 
-MAX_STREAMS = 1024
-MICROSECOND = "#us"
-"""Ends the key of a stream whose connection asked for times in microseconds."""
-_BURST = {"binance.usdm": 15, "binance.spot": 5}
-_PATH = re.compile(r"/(?:(?P<route>public|market|private)/)?(?P<form>stream|ws)(?P<names>/.*)?")
-_PUBLIC_KINDS = ("depth", "bookTicker", "rpiDepth", "trade")
-_EVENT_DELAY_US = 3_000
+__all__ = ["MICROSECOND", "BinanceDialect", "route_of"]
 
-
-class _Request(msgspec.Struct):
-    method: str = ""
-    params: list[str | bool] = []
-    id: int | str | None = None
+_EXCHANGE_INFO = "exchangeInfo"
 
 
 class _Combined(msgspec.Struct):
     stream: str = ""
-
-
-def route_of(name: str) -> Literal["public", "market"]:
-    """Return the USD-M route that delivers a stream."""
-    kind = name.partition("@")[2] or name.lstrip("!")
-    return "public" if kind.startswith(_PUBLIC_KINDS) else "market"
-
-
-class BinanceSession:
-    """One connection: what it subscribed to, on which route, in which framing."""
-
-    def __init__(self, feed: str, path: re.Match[str], query: Mapping[str, list[str]]) -> None:
-        self.keys: set[str] = set()
-        self._feed = feed
-        # An unrouted futures address behaves like /public.
-        self._route = path["route"] or ("public" if feed == "binance.usdm" else None)
-        self._combined = path["form"] == "stream"
-        self._suffix = MICROSECOND if query.get("timeUnit") == ["MICROSECOND"] else ""
-        self._names: dict[str, None] = {}
-        self._times_us: deque[int] = deque(maxlen=_BURST[feed] + 1)
-
-    def on_client_message(self, text: str, now_us: int) -> Reply:
-        """Answer one control message."""
-        self._times_us.append(now_us)
-        full = len(self._times_us) == self._times_us.maxlen
-        if full and now_us - self._times_us[0] < US_PER_SECOND:
-            return Reply(close=POLICY)
-        try:
-            request = msgspec.json.decode(text, type=_Request)
-        except msgspec.DecodeError as error:
-            return Reply((_json({"code": 3, "msg": f"Invalid JSON: {error}"}),))
-        return self._answer(request)
-
-    def render(self, frame: Frame) -> bytes:
-        """Take the stream's name off a frame where the connection is not a combined one."""
-        if self._combined:
-            return frame.data
-        head = b'{"stream":"%s","data":' % frame.key.removesuffix(MICROSECOND).encode()
-        return frame.data[len(head) : -1] if frame.data.startswith(head) else frame.data
-
-    def subscribe(self, names: Sequence[str]) -> Reply:
-        """Add streams; only those that the route delivers ever send anything."""
-        added: list[str] = []
-        for name in names:
-            if len(self._names) >= MAX_STREAMS and name not in self._names:
-                error = {"error": {"code": 4, "msg": "Too many subscriptions"}}
-                return Reply((_json(error),), tuple(added), POLICY)
-            self._names[name] = None
-            if self._route is None or route_of(name) == self._route:
-                self.keys.add(name + self._suffix)
-                added.append(name + self._suffix)
-        return Reply(subscribed=tuple(added))
-
-    def _answer(self, request: _Request) -> Reply:
-        names = [name for name in request.params if isinstance(name, str)]
-        result: object = None
-        reply = Reply()
-        match request.method:
-            case "SUBSCRIBE":
-                reply = self.subscribe(names)
-            case "UNSUBSCRIBE":
-                for name in names:
-                    self._names.pop(name, None)
-                    self.keys.discard(name + self._suffix)
-            case "LIST_SUBSCRIPTIONS":
-                result = list(self._names)
-            case "SET_PROPERTY":
-                self._combined = bool(request.params[-1]) if request.params else self._combined
-            case "GET_PROPERTY":
-                result = self._combined
-            case other:
-                detail = f"Invalid request: unknown variant `{other}`"
-                return Reply((_json({"error": {"code": 2, "msg": detail}, "id": request.id}),))
-        if reply.close is not None:
-            return reply
-        answer = _json({"result": result, "id": request.id})
-        return Reply((answer,), reply.subscribed)
 
 
 class BinanceDialect:
@@ -125,12 +57,20 @@ class BinanceDialect:
         self.feed = feed
         self.futures = feed == "binance.usdm"
         self.pings = Pings(180.0, 600.0) if self.futures else Pings(20.0, 60.0)
-        self._instruments = tuple(instruments)
+        self.clock_offset_us = 0
+        self._suffixes = ("",) if self.futures else ("", MICROSECOND)
         self._metadata = metadata
+        self._symbols = {
+            item.symbol: BinanceSymbol(item, futures=self.futures) for item in instruments
+        }
+        self._rest = BinanceRest(self._symbols, futures=self.futures)
+        self._weight = UsedWeight()
+        self._forced = ForcedOrders()
+        self._now_us = 0
 
     def open(self, path: str, query: str) -> tuple[BinanceSession, Reply] | None:
         """Begin a conversation; the address may name the first streams."""
-        match = _PATH.fullmatch(path)
+        match = PATH.fullmatch(path)
         if match is None or (match["route"] and not self.futures):
             return None
         arguments = parse_qs(query)
@@ -138,18 +78,14 @@ class BinanceDialect:
         joined = arguments.get("streams", [""])[0] or unquote(match["names"] or "")
         return session, session.subscribe([name for name in joined.split("/") if name])
 
-    def encode(self, trades: Sequence[SimTrade], wanted: Container[str]) -> list[Frame]:
-        """Write `@aggTrade` and `@trade` frames."""
+    def encode(self, events: Sequence[SimEvent], wanted: Container[str]) -> list[Frame]:
+        """Write the streams of prints, books, best prices, forced orders and mark prices."""
         frames: list[Frame] = []
-        for trade in trades:
-            symbol = trade.instrument.symbol.lower()
-            for suffix in ("",) if self.futures else ("", MICROSECOND):
-                key = f"{symbol}@aggTrade{suffix}"
-                if key in wanted:
-                    frames.append(_frame(key, self._aggregate(trade, suffix)))
-                key = f"{symbol}@trade{suffix}"
-                if key in wanted:
-                    frames.extend(_frame(key, item) for item in self._fills(trade, suffix))
+        for event in events:
+            self._now_us = event.time_us
+            for push_us, liquidation in self._forced.due(event.time_us):
+                frames += self._forced_frames(liquidation, push_us, wanted)
+            frames += self._frames(event, wanted)
         return frames
 
     def first_frame(self, key: str) -> bytes | None:
@@ -164,79 +100,127 @@ class BinanceDialect:
             return ()
         return (name, name + MICROSECOND) if name else ()
 
-    def rest(self, request: RestRequest) -> RestReply:
-        """Serve the exchange information, whole or of one symbol."""
-        name = self.metadata_name(request)
-        if name is None:
-            return RestReply(b'{"code":-5000,"msg":"Path not found"}', 404)
-        if name in self._metadata:
-            return RestReply(self._metadata[name])
+    def restart_books(self) -> list[Frame]:
+        """Let the update ids jump, of which the venue says nothing."""
+        for symbol in self._symbols.values():
+            symbol.restart()
+        return []
+
+    def maintenance_notice(self) -> bytes | None:
+        """Announce the end of a spot connection; futures end without a word."""
         if self.futures:
-            return RestReply(_json(binance_metadata.futures(self._instruments)))
-        wanted = request.argument("symbol")
-        listed = [item for item in self._instruments if wanted in ("", item.symbol)]
-        if not listed:
-            return RestReply(b'{"code":-1121,"msg":"Invalid symbol."}', 400)
-        return RestReply(_json(binance_metadata.spot(listed)))
+            return None
+        time = stamp(self._now_us + self.clock_offset_us)
+        return (
+            f'{{"stream":"!serverShutdown","data":{{"e":"serverShutdown","E":{time}}}}}'
+        ).encode()
+
+    def rest(self, request: RestRequest) -> RestReply:
+        """Serve recorded bodies, the exchange information (spot: of one symbol), the market."""
+        headers = self._weight.spend(request, self._now_us)
+        name = self.metadata_name(request)
+        if name is not None and name in self._metadata:
+            return RestReply(self._metadata[name], headers=headers)
+        if name == _EXCHANGE_INFO:
+            return replace(self._exchange_info(request), headers=headers)
+        self._rest.offset_us = self.clock_offset_us
+        return replace(self._rest.answer(request), headers=headers)
 
     def metadata_name(self, request: RestRequest) -> str | None:
-        """Name the exchange information."""
-        path = "/fapi/v1/exchangeInfo" if self.futures else "/api/v3/exchangeInfo"
-        return "exchangeInfo" if (request.method, request.path) == ("GET", path) else None
+        """Name the exchange information, or the snapshot of a book as `depth:<symbol>`."""
+        root = "/fapi/v1/" if self.futures else "/api/v3/"
+        if request.method != "GET" or not request.path.startswith(root):
+            return None
+        match request.path.removeprefix(root):
+            case "exchangeInfo":
+                return _EXCHANGE_INFO
+            case "depth":
+                return f"depth:{request.argument('symbol')}"
+            case _:
+                return None
 
     def owns(self, url: str) -> bool:
         """Tell futures hosts from spot hosts."""
         futures = "//fstream" in url or "//fapi" in url
         return not url or ("binance" in url and futures == self.futures)
 
-    def _aggregate(self, trade: SimTrade, suffix: str) -> str:
-        item = trade.instrument
-        head = (
-            f'"e":"aggTrade","E":{_time(trade.time_us + _EVENT_DELAY_US, suffix)},'
-            f'"a":{trade.print_id},"s":"{item.symbol}","p":"{item.price_text(trade.price_ticks)}",'
-            f'"q":"{item.qty_text(trade.qty_lots)}",'
-        )
-        ids = f'"f":{trade.first_id},"l":{trade.last_id},"T":{_time(trade.time_us, suffix)},'
-        maker = _buyer_is_maker(trade)
-        if not self.futures:
-            return f'{{{head}{ids}"m":{maker},"M":true}}'
-        visible = item.qty_text(sum(trade.fills[trade.rpi_fills :]))
-        return f'{{{head}"nq":"{visible}",{ids}"m":{maker},"st":1}}'
-
-    def _fills(self, trade: SimTrade, suffix: str) -> list[str]:
-        item, maker = trade.instrument, _buyer_is_maker(trade)
-        event, time = _time(trade.time_us + _EVENT_DELAY_US, suffix), _time(trade.time_us, suffix)
-        price = item.price_text(trade.price_ticks)
-        rows = []
-        for number, lots in enumerate(trade.fills):
-            sort = "RPI" if number < trade.rpi_fills else "MARKET"
-            rows.append((trade.first_id + number, price, item.qty_text(lots), sort))
-        if trade.void_before:
-            rows.insert(0, (trade.first_id - 1, "0", "0", "NA"))
+    def _exchange_info(self, request: RestRequest) -> RestReply:
+        instruments = [symbol.instrument for symbol in self._symbols.values()]
         if self.futures:
-            return [
-                f'{{"e":"trade","E":{event},"T":{time},"s":"{item.symbol}","t":{number},"p":"{at}",'
-                f'"q":"{quantity}","X":"{sort}","m":{maker},"st":1}}'
-                for number, at, quantity, sort in rows
-            ]
-        return [
-            f'{{"e":"trade","E":{event},"s":"{item.symbol}","t":{number},"p":"{at}",'
-            f'"q":"{quantity}","T":{time},"m":{maker},"M":true}}'
-            for number, at, quantity, _ in rows
-        ]
+            return RestReply(_json(binance_metadata.futures(instruments)))
+        wanted = request.argument("symbol")
+        listed = [item for item in instruments if wanted in ("", item.symbol)]
+        if not listed:
+            return RestReply(b'{"code":-1121,"msg":"Invalid symbol."}', 400)
+        return RestReply(_json(binance_metadata.spot(listed)))
+
+    def _frames(self, event: SimEvent, wanted: Container[str]) -> list[Frame]:
+        symbol = self._symbols[event.instrument.symbol]
+        match event:
+            case SimTrade():
+                symbol.remember(event)
+                return self._prints(event, wanted)
+            case SimBookUpdate():
+                return self._depth(event, symbol.apply(event), wanted)
+            case SimTop():
+                return self._best_prices(event, symbol.take_top(event), wanted)
+            case SimLiquidation():
+                self._forced.take(event)
+                return []
+            case SimTicker():
+                symbol.take_ticker(event)
+                key = f"{event.instrument.symbol.lower()}@markPrice@1s"
+                payload = mark_price(event, self.clock_offset_us) if key in wanted else ""
+                return [_frame(key, payload)] if payload else []
+
+    def _prints(self, trade: SimTrade, wanted: Container[str]) -> list[Frame]:
+        frames: list[Frame] = []
+        name, offset_us = trade.instrument.symbol.lower(), self.clock_offset_us
+        for suffix in self._suffixes:
+            micros = bool(suffix)
+            if (key := f"{name}@aggTrade{suffix}") in wanted:
+                row = aggregate(trade, futures=self.futures, micros=micros, offset_us=offset_us)
+                frames.append(_frame(key, row))
+            if (key := f"{name}@trade{suffix}") in wanted:
+                rows = fills(trade, futures=self.futures, micros=micros, offset_us=offset_us)
+                frames += [_frame(key, row) for row in rows]
+        return frames
+
+    def _depth(
+        self, update: SimBookUpdate, ids: tuple[int, int, int], wanted: Container[str]
+    ) -> list[Frame]:
+        frames: list[Frame] = []
+        for suffix in self._suffixes:
+            key = f"{update.instrument.symbol.lower()}@depth@100ms{suffix}"
+            if key not in wanted:
+                continue
+            if self.futures:
+                payload = futures_depth(update, ids, self.clock_offset_us)
+            else:
+                micros = bool(suffix)
+                payload = spot_depth(update, ids, micros=micros, offset_us=self.clock_offset_us)
+            frames.append(_frame(key, payload))
+        return frames
+
+    def _best_prices(self, top: SimTop, update_id: int, wanted: Container[str]) -> list[Frame]:
+        name, offset_us = top.instrument.symbol.lower(), self.clock_offset_us
+        keys = [f"{name}@bookTicker{suffix}" for suffix in self._suffixes]
+        if not any(key in wanted for key in keys):
+            return []
+        payload = best_prices(top, update_id, futures=self.futures, offset_us=offset_us)
+        return [_frame(key, payload) for key in keys if key in wanted]
+
+    def _forced_frames(
+        self, liquidation: SimLiquidation, push_us: int, wanted: Container[str]
+    ) -> list[Frame]:
+        payload = forced_order(liquidation, push_us, self.clock_offset_us)
+        keys = (f"{liquidation.instrument.symbol.lower()}@forceOrder", "!forceOrder@arr")
+        return [_frame(key, payload) for key in keys if key in wanted]
 
 
 def _frame(key: str, payload: str) -> Frame:
     name = key.removesuffix(MICROSECOND)
     return Frame(key, f'{{"stream":"{name}","data":{payload}}}'.encode())
-
-
-def _time(time_us: int, suffix: str) -> int:
-    return time_us if suffix else time_us // 1000
-
-
-def _buyer_is_maker(trade: SimTrade) -> str:
-    return "true" if trade.side is Side.SELL else "false"
 
 
 def _json(body: object) -> bytes:

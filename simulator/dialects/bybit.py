@@ -1,33 +1,41 @@
-"""Bybit v5 linear and spot: one acknowledgement a request, at most ten topics of spot in one.
+"""Bybit v5 linear and spot: prints, books, best prices, liquidations and tickers.
 
-Source: the venue sheet, sections 2, 3 and 8; field order of frames from a recording of 2026-08-09.
-Whether one bad topic refuses its whole request is unconfirmed at the venue; here it does.
+Source: the venue sheet, sections 2-6 and 8. All books are pushed every 100 ms, best prices alone
+as they change.
 """
 
-import uuid
-from collections.abc import Container, Iterator, Mapping, Sequence
-from hashlib import blake2b
-from itertools import groupby
+from collections import deque
+from collections.abc import Container, Mapping, Sequence
+from itertools import groupby, islice
 
 import msgspec
 
 from schemas.market import Side
+from simulator.dialects import bybit_liquidations, bybit_metadata, bybit_trades
 from simulator.dialects.base import Frame, Idle, Json, Reply, RestReply, RestRequest
-from simulator.model import SimInstrument, SimTrade
+from simulator.dialects.bybit_books import DEPTHS, PUSH_DELAY_US, BybitBook
+from simulator.dialects.bybit_liquidations import GatheredLiquidations
+from simulator.dialects.bybit_session import BybitSession
+from simulator.dialects.bybit_tickers import MAX_SETTLEMENTS, BybitTicker
+from simulator.model import (
+    SimBookUpdate,
+    SimEvent,
+    SimInstrument,
+    SimLiquidation,
+    SimTicker,
+    SimTop,
+    SimTrade,
+)
 
-MAX_SPOT_ARGS = 10
 MAX_ROWS = 1024
-_DEPTHS = ("1", "50", "200", "1000")
-_PUSH_DELAY_MS = 1
+MAX_RECENT = 1000
+MAX_SPOT_RECENT = 60
+_WHOLE = ("200", "1000")
+"""Depths that hold a whole book of the scripted market."""
 _IDLE_SECONDS = 600.0
-_SPOT_ID_BASE = 2_290_000_000_000_000_000
 _PAGE = 500
-
-
-class _Request(msgspec.Struct):
-    op: str = ""
-    args: list[str] = []
-    req_id: str = ""
+_MOST_DIGITS = 14
+_LAST_MS = 2**62
 
 
 class _Topic(msgspec.Struct):
@@ -46,67 +54,27 @@ class _InstrumentsInfo(msgspec.Struct):
     result: _List
 
 
-class BybitSession:
-    """One connection."""
+class _Symbol:
+    """What one symbol has sent so far; its newest prints are kept for REST."""
 
-    def __init__(self, spot: bool, symbols: Container[str], number: int) -> None:
-        self.keys: set[str] = set()
-        self._spot = spot
-        self._symbols = symbols
-        self._connection = f"sim-{'spot' if spot else 'linear'}-{number:04}"
+    def __init__(self, instrument: SimInstrument) -> None:
+        self.instrument = instrument
+        self.book = BybitBook(instrument)
+        self.ticker = BybitTicker(instrument)
+        self.prints: deque[SimTrade] = deque(maxlen=MAX_RECENT)
+        self._last_ticks = 0
 
-    def on_client_message(self, text: str, now_us: int) -> Reply:
-        """Answer one operation."""
-        try:
-            request = msgspec.json.decode(text, type=_Request)
-        except msgspec.DecodeError:
-            return Reply((self._ack(_Request(), "error:invalid json", success=False),))
-        match request.op:
-            case "ping":
-                return Reply((self._pong(request),))
-            case "subscribe":
-                return self._subscribe(request)
-            case "unsubscribe":
-                self.keys.difference_update(request.args)
-                return Reply((self._ack(request, "unsubscribe" if self._spot else ""),))
-            case _:
-                return Reply((self._ack(request, "error:invalid op", success=False),))
-
-    def render(self, frame: Frame) -> bytes:
-        """Frames are the same for every connection."""
-        return frame.data
-
-    def _subscribe(self, request: _Request) -> Reply:
-        if self._spot and len(request.args) > MAX_SPOT_ARGS:
-            return Reply((self._ack(request, f"args size >{MAX_SPOT_ARGS}", success=False),))
-        for topic in request.args:
-            if why := self._refusal(topic):
-                return Reply((self._ack(request, why, success=False),))
-        self.keys.update(request.args)
-        text = "subscribe" if self._spot else ""
-        return Reply((self._ack(request, text),), tuple(request.args))
-
-    def _refusal(self, topic: str) -> str:
-        if topic in self.keys:
-            return f"error:already subscribed,topic:{topic}"
-        kind, *middle, symbol = topic.split(".")
-        shapes = {"publicTrade": 0, "tickers": 0, "orderbook": 1, "kline": 1, "allLiquidation": 0}
-        known = shapes.get(kind) == len(middle) and not (self._spot and kind == "allLiquidation")
-        if not known or (kind == "orderbook" and middle[0] not in _DEPTHS):
-            return f"error:handler not found,topic:{topic}"
-        return "" if symbol in self._symbols else f"Invalid symbol :[{topic}]"
-
-    def _ack(self, request: _Request, text: str, *, success: bool = True) -> bytes:
-        head = {"success": success, "ret_msg": text, "conn_id": self._connection}
-        # Spot leaves the field out where the request had none; linear sends it empty.
-        named = {} if self._spot and not request.req_id else {"req_id": request.req_id}
-        return msgspec.json.encode(head | named | {"op": request.op})
-
-    def _pong(self, request: _Request) -> bytes:
-        body = {"success": True, "ret_msg": "pong", "conn_id": self._connection}
-        if not self._spot:
-            body["req_id"] = request.req_id
-        return msgspec.json.encode(body | {"op": "ping"})
+    def remember(self, trade: SimTrade) -> str:
+        """Keep a print and return its tick direction."""
+        before = self._last_ticks or trade.price_ticks
+        self._last_ticks = trade.price_ticks
+        self.prints.append(trade)
+        if trade.price_ticks == before:
+            direction = "ZeroPlusTick" if trade.side is Side.BUY else "ZeroMinusTick"
+        else:
+            direction = "PlusTick" if trade.price_ticks > before else "MinusTick"
+        self.ticker.take_trade(trade, direction)
+        return direction
 
 
 class BybitDialect:
@@ -119,16 +87,18 @@ class BybitDialect:
         self, feed: str, instruments: Sequence[SimInstrument], metadata: Mapping[str, bytes]
     ) -> None:
         self.feed = feed
+        self.clock_offset_us = 0
         self._spot = feed == "bybit.spot"
         self._category = "spot" if self._spot else "linear"
-        self._instruments = tuple(instruments)
         self._metadata = metadata
-        self._symbols = {item.symbol for item in instruments}
+        self._states = {item.symbol: _Symbol(item) for item in instruments}
+        self._symbols = set(self._states)
         for body in metadata.values():
             listed = msgspec.json.decode(body, type=_InstrumentsInfo).result.list
             self._symbols.update(item.symbol for item in listed)
         self._sessions = 0
-        self._last_price: dict[str, int] = {}
+        self._liquidations = GatheredLiquidations()
+        self._now_us = 0
 
     def open(self, path: str, query: str) -> tuple[BybitSession, Reply] | None:
         """Begin a conversation."""
@@ -137,21 +107,44 @@ class BybitDialect:
         self._sessions += 1
         return BybitSession(self._spot, self._symbols, self._sessions), Reply()
 
-    def encode(self, trades: Sequence[SimTrade], wanted: Container[str]) -> list[Frame]:
-        """Write `publicTrade` frames of up to 1,024 fills of one symbol."""
-        frames = []
-        for symbol, group in groupby(trades, key=lambda trade: trade.instrument.symbol):
-            rows = [(trade.time_ms, row) for trade in group for row in self._rows(trade)]
-            key = f"publicTrade.{symbol}"
-            if key not in wanted:
+    def encode(self, events: Sequence[SimEvent], wanted: Container[str]) -> list[Frame]:
+        """Write the topics of prints, books, tickers and liquidations."""
+        frames: list[Frame] = []
+        for (sort, symbol), group in groupby(events, key=_run_of):
+            if sort is SimTrade:
+                prints = [event for event in group if isinstance(event, SimTrade)]
+                frames += self._pass_time(prints[0].time_us, wanted)
+                frames += self._prints(symbol, prints, wanted)
+                self._now_us = prints[-1].time_us
                 continue
-            for start in range(0, len(rows), MAX_ROWS):
-                part = rows[start : start + MAX_ROWS]
-                frames.append(Frame(key, self._envelope(key, part)))
+            for event in group:
+                frames += self._pass_time(event.time_us, wanted)
+                frames += self._frames(self._states[symbol], event, wanted)
         return frames
 
     def first_frame(self, key: str) -> bytes | None:
-        """Trades are not replayed."""
+        """Begin books and tickers with a snapshot; trades and liquidations are not replayed."""
+        kind, *middle, symbol = key.split(".")
+        state = self._states.get(symbol)
+        if state is None:
+            return None
+        if kind == "orderbook":
+            return state.book.snapshot(middle[0], key, self.clock_offset_us)
+        return state.ticker.snapshot(self.clock_offset_us) if kind == "tickers" else None
+
+    def restart_books(self) -> list[Frame]:
+        """Begin the ids again: every topic of a book has a snapshot with the id 1."""
+        frames = []
+        for symbol, state in self._states.items():
+            state.book.restart()
+            for depth in DEPTHS:
+                key = f"orderbook.{depth}.{symbol}"
+                if (data := self.first_frame(key)) is not None:
+                    frames.append(Frame(key, data))
+        return frames
+
+    def maintenance_notice(self) -> bytes | None:
+        """Say nothing: interruptions are announced on another socket, the short ones nowhere."""
         return None
 
     def keys_of(self, frame: bytes) -> tuple[str, ...]:
@@ -163,16 +156,18 @@ class BybitDialect:
         return (topic,) if topic else ()
 
     def rest(self, request: RestRequest) -> RestReply:
-        """Serve the instruments of the category, linear ones in pages."""
-        if request.path != "/v5/market/instruments-info":
+        """Serve the instruments (linear ones in pages), recent trades, tickers and funding."""
+        calls = {
+            "/v5/market/instruments-info": self._instruments_info,
+            "/v5/market/recent-trade": self._recent_trades,
+            "/v5/market/tickers": self._tickers,
+            "/v5/market/funding/history": self._funding_history,
+        }
+        if request.path not in calls:
             return RestReply(b'{"retCode":10017,"retMsg":"Route not found."}', 404)
         if request.argument("category") != self._category:
-            return RestReply(_envelope_rest(10001, "params error: category", {}))
-        recorded = self._metadata.get(f"instruments-info:{self._category}")
-        if recorded is not None and not request.argument("cursor"):
-            return RestReply(recorded)
-        listed = [] if recorded is not None else self._listed()
-        return RestReply(_envelope_rest(0, "OK", self._page(listed, request)))
+            return self._answer(10001, "params error: category", {})
+        return calls[request.path](request)
 
     def metadata_name(self, request: RestRequest) -> str | None:
         """Name the instruments of a category."""
@@ -185,105 +180,144 @@ class BybitDialect:
         mine = f"/v5/public/{self._category}" in url or f"category={self._category}" in url
         return not url or ("bybit" in url and mine)
 
-    def _rows(self, trade: SimTrade) -> Iterator[str]:
-        item = trade.instrument
-        side = "Buy" if trade.side is Side.BUY else "Sell"
-        price = item.price_text(trade.price_ticks)
-        tick = self._tick_direction(trade)
-        rpi = "true" if trade.rpi_fills else "false"
-        block = "true" if trade.block else "false"
-        for number, lots in enumerate(trade.fills):
-            quantity = item.qty_text(lots)
-            common = f'"BT":{block},"RPI":{rpi}'
-            if self._spot:
-                name = _SPOT_ID_BASE + trade.first_id + number
-                yield (
-                    f'{{"i":"{name}","T":{trade.time_ms},"p":"{price}","v":"{quantity}",'
-                    f'"S":"{side}","seq":{trade.print_id},"s":"{item.symbol}",{common}}}'
-                )
-            else:
-                yield (
-                    f'{{"T":{trade.time_ms},"s":"{item.symbol}","S":"{side}","v":"{quantity}",'
-                    f'"p":"{price}","L":"{tick}","i":"{_trade_uuid(trade, number)}",{common},'
-                    f'"seq":{trade.print_id}}}'
-                )
+    def _pass_time(self, now_us: int, wanted: Container[str]) -> list[Frame]:
+        """Push the liquidations that are due."""
+        self._now_us = now_us
+        frames = []
+        for push_us, symbol, liquidations in self._liquidations.due(now_us):
+            if (key := f"allLiquidation.{symbol}") in wanted:
+                rows = bybit_liquidations.rows(liquidations, self.clock_offset_us)
+                frames.append(Frame(key, self._envelope(key, rows, push_us)))
+        return frames
 
-    def _tick_direction(self, trade: SimTrade) -> str:
-        before = self._last_price.get(trade.instrument.symbol, trade.price_ticks)
-        self._last_price[trade.instrument.symbol] = trade.price_ticks
-        if trade.price_ticks == before:
-            return "ZeroPlusTick" if trade.side is Side.BUY else "ZeroMinusTick"
-        return "PlusTick" if trade.price_ticks > before else "MinusTick"
+    def _prints(
+        self, symbol: str, prints: Sequence[SimTrade], wanted: Container[str]
+    ) -> list[Frame]:
+        state, key = self._states[symbol], f"publicTrade.{symbol}"
+        directions = [state.remember(trade) for trade in prints]
+        if key not in wanted:
+            return []
+        rows = [
+            (trade.time_us, row)
+            for trade, direction in zip(prints, directions, strict=True)
+            for row in bybit_trades.rows(trade, direction, self.clock_offset_us)
+        ]
+        frames = []
+        for start in range(0, len(rows), MAX_ROWS):
+            part = rows[start : start + MAX_ROWS]
+            joined = ",".join(row for _, row in part)
+            frames.append(Frame(key, self._envelope(key, joined, part[-1][0])))
+        return frames
 
-    def _envelope(self, key: str, rows: Sequence[tuple[int, str]]) -> bytes:
-        ts = rows[-1][0] + _PUSH_DELAY_MS
-        joined = ",".join(row for _, row in rows)
+    def _frames(self, state: _Symbol, event: SimEvent, wanted: Container[str]) -> list[Frame]:
+        match event:
+            case SimBookUpdate():
+                return self._book(state, event, wanted) + self._ticker(state, event, wanted)
+            case SimTop():
+                state.book.take_top(event)
+                state.ticker.take_top(event)
+                key = f"orderbook.1.{event.instrument.symbol}"
+                data = state.book.best_prices(key, self.clock_offset_us) if key in wanted else None
+                return [Frame(key, data)] if data is not None else []
+            case SimTicker():
+                state.ticker.take_ticker(event)
+            case SimLiquidation():
+                self._liquidations.take(event)
+        return []
+
+    def _book(self, state: _Symbol, update: SimBookUpdate, wanted: Container[str]) -> list[Frame]:
+        symbol, offset_us = update.instrument.symbol, self.clock_offset_us
+        window = state.book.window() if f"orderbook.50.{symbol}" in wanted else None
+        state.book.apply(update)
+        frames = []
+        if window is not None:
+            key = f"orderbook.50.{symbol}"
+            frames.append(Frame(key, state.book.window_delta(key, window, offset_us)))
+        for depth in _WHOLE:
+            if (key := f"orderbook.{depth}.{symbol}") in wanted:
+                frames.append(Frame(key, state.book.delta(key, update, offset_us)))
+        return frames
+
+    def _ticker(self, state: _Symbol, update: SimBookUpdate, wanted: Container[str]) -> list[Frame]:
+        """Push the ticker with each update of the book, which is every 100 ms."""
+        changed = state.ticker.refresh(update.time_us)
+        key = f"tickers.{update.instrument.symbol}"
+        if not changed or key not in wanted:
+            return []
+        return [Frame(key, state.ticker.push(changed, self.clock_offset_us))]
+
+    def _envelope(self, key: str, rows: str, time_us: int) -> bytes:
+        ts = (time_us + PUSH_DELAY_US + self.clock_offset_us) // 1000
         if self._spot:
             head = f'{{"topic":"{key}","ts":{ts},"type":"snapshot","data":['
         else:
             head = f'{{"topic":"{key}","type":"snapshot","ts":{ts},"data":['
-        return f"{head}{joined}]}}".encode()
+        return f"{head}{rows}]}}".encode()
+
+    def _instruments_info(self, request: RestRequest) -> RestReply:
+        recorded = self._metadata.get(f"instruments-info:{self._category}")
+        if recorded is not None and not request.argument("cursor"):
+            return RestReply(recorded)
+        instruments = [state.instrument for state in self._states.values()]
+        listed = [] if recorded is not None else bybit_metadata.listed(instruments, spot=self._spot)
+        return self._answer(0, "OK", self._page(listed, request))
 
     def _page(self, listed: list[Json], request: RestRequest) -> Json:
         if self._spot:
             return {"category": "spot", "list": listed}
-        start = int(request.argument("cursor") or 0)
-        end = start + int(request.argument("limit") or _PAGE)
+        start = _number(request, "cursor", 0)
+        end = start + _number(request, "limit", _PAGE)
         cursor = str(end) if end < len(listed) else ""
         return {"category": "linear", "list": listed[start:end], "nextPageCursor": cursor}
 
-    def _listed(self) -> list[Json]:
-        describe = _spot_pair if self._spot else _linear_contract
-        listed = [describe(item) for item in self._instruments]
-        if listed and self._spot:
-            stock = {"symbol": "TSLAXUSDT", "baseCoin": "TSLAX", "symbolType": "xstocks"}
-            listed.append(listed[0] | stock)
-        elif listed:
-            gold = {"symbol": "XAUUSDT", "baseCoin": "XAU", "symbolType": "commodity"}
-            dated = {"symbol": "BTCUSDT-25DEC26", "contractType": "LinearFutures"}
-            listed += [listed[0] | gold, listed[0] | dated | {"deliveryTime": "1798185600000"}]
-        return listed
+    def _recent_trades(self, request: RestRequest) -> RestReply:
+        """Answer the newest fills, newest first."""
+        state = self._states.get(request.argument("symbol"))
+        if state is None:
+            return self._answer(10001, "Not supported symbols", {})
+        most = MAX_SPOT_RECENT if self._spot else MAX_RECENT
+        fills = (
+            bybit_trades.recent(trade, number, self.clock_offset_us)
+            for trade in reversed(state.prints)
+            for number in reversed(range(len(trade.fills)))
+        )
+        rows = list(islice(fills, min(most, _number(request, "limit", _PAGE))))
+        return self._answer(0, "OK", {"category": self._category, "list": rows})
+
+    def _tickers(self, request: RestRequest) -> RestReply:
+        wanted = request.argument("symbol")
+        listed = [
+            state.ticker.fields() | state.ticker.best_fields()
+            for symbol, state in self._states.items()
+            if wanted in ("", symbol)
+        ]
+        if not listed:
+            return self._answer(10001, "Not supported symbols", {})
+        return self._answer(0, "OK", {"category": self._category, "list": listed})
+
+    def _funding_history(self, request: RestRequest) -> RestReply:
+        """Answer the settled rates, newest first; a start without an end is refused."""
+        state = self._states.get(request.argument("symbol"))
+        if state is None or self._spot:
+            return self._answer(10001, "Not supported symbols", {})
+        start_ms, end_ms = _number(request, "startTime", 0), _number(request, "endTime", 0)
+        if start_ms and not end_ms:
+            return self._answer(10001, "params error: endTime is missing", {})
+        settled = state.ticker.settlements(start_ms, end_ms or _LAST_MS)
+        most = min(MAX_SETTLEMENTS, _number(request, "limit", MAX_SETTLEMENTS))
+        return self._answer(0, "OK", {"category": self._category, "list": settled[:most]})
+
+    def _answer(self, code: int, message: str, result: Json) -> RestReply:
+        body = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}}
+        time = (self._now_us + self.clock_offset_us) // 1000
+        return RestReply(msgspec.json.encode(body | {"time": time}))
 
 
-def _trade_uuid(trade: SimTrade, number: int) -> uuid.UUID:
-    seed = b"%d %d" % (trade.order_tag, trade.first_id + number)
-    return uuid.UUID(bytes=blake2b(seed, digest_size=16).digest(), version=5)
+def _number(request: RestRequest, name: str, default: int) -> int:
+    """Read a number from the query; nonsense counts as not given."""
+    text = request.argument(name)
+    return int(text) if text.isdecimal() and len(text) < _MOST_DIGITS else default
 
 
-def _linear_contract(item: SimInstrument) -> Json:
-    return {
-        "symbol": item.symbol,
-        "contractType": "LinearPerpetual",
-        "status": "Trading",
-        "baseCoin": item.asset,
-        "quoteCoin": item.quote,
-        "settleCoin": item.quote,
-        "symbolType": "",
-        "launchTime": "1584230400000",
-        "deliveryTime": "0",
-        "deliveryFeeRate": "",
-        "priceScale": str(item.price_decimals),
-        "priceFilter": {"minPrice": item.price_text(1), "tickSize": item.price_text(1)},
-        "lotSizeFilter": {"minOrderQty": item.qty_text(1), "qtyStep": item.qty_text(1)},
-        "fundingInterval": 480,
-        "isPreListing": False,
-        "preListingInfo": None,
-    }
-
-
-def _spot_pair(item: SimInstrument) -> Json:
-    return {
-        "symbol": item.symbol,
-        "baseCoin": item.asset,
-        "quoteCoin": item.quote,
-        "status": "Trading",
-        "symbolType": "",
-        "xstockMultiplier": "1",
-        "lotSizeFilter": {"basePrecision": item.qty_text(1), "quotePrecision": "0.0000001"},
-        "priceFilter": {"tickSize": item.price_text(1)},
-    }
-
-
-def _envelope_rest(code: int, message: str, result: Json) -> bytes:
-    body = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": 0}
-    return msgspec.json.encode(body)
+def _run_of(event: SimEvent) -> tuple[type[SimEvent], str]:
+    return type(event), event.instrument.symbol

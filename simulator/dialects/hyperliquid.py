@@ -1,39 +1,56 @@
-"""Hyperliquid perpetuals: one subscription a message, recent trades replayed, bad coins fatal.
+"""Hyperliquid's two markets: trades replayed, whole books at two paces, contexts without a time.
 
-Source: the venue sheet, sections 1-3; field order of frames from a recording of 2025-01-26.
+Source: the venue sheet, sections 1 to 7. The explorer, another host at the venue, is served under
+`/explorer/ws` of the perpetuals. That books, best prices and contexts begin with the newest state
+is not in the sheet. A delisted coin is acknowledged: empty books, one old trade, a context of
+nulls and zeros. At the venue one address serves both markets; here each knows its own coins.
+Contexts of spot coins are acknowledged and silent.
 """
 
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
-from hashlib import blake2b
+from dataclasses import replace
 
 import msgspec
 
-from schemas.market import Side
-from simulator.dialects.base import ABORT, Frame, Idle, Json, Reply, RestReply, RestRequest
-from simulator.model import SimInstrument, SimTrade, trimmed
+from simulator.dialects import hyperliquid_info
+from simulator.dialects.base import Frame, Idle, Reply, RestReply, RestRequest
+from simulator.dialects.hyperliquid_books import PUSHES, HyperliquidBook, Push, empty_book
+from simulator.dialects.hyperliquid_contexts import DEAD, HyperliquidContext, context_frame
+from simulator.dialects.hyperliquid_liquidations import (
+    FILLER_EVERY_US,
+    HyperliquidLiquidations,
+    filler_frame,
+    liquidation_frame,
+)
+from simulator.dialects.hyperliquid_session import (
+    EMPTY_EXPLORER_KEY,
+    EXPLORER_KEY,
+    HyperliquidSession,
+)
+from simulator.dialects.hyperliquid_spot import SILENT_PAIRS
+from simulator.dialects.hyperliquid_trades import DELISTED_ROW, rows_of, taker_of, trades_frame
+from simulator.model import (
+    SimBookUpdate,
+    SimEvent,
+    SimInstrument,
+    SimLiquidation,
+    SimTicker,
+    SimTop,
+    SimTrade,
+)
 
 REPLAYED_ROWS = 30
 _SILENT_SECONDS = 60.0
-_BY_COIN = {"trades", "l2Book", "bbo", "activeAssetCtx", "candle"}
-_GLOBAL = {"allMids", "allDexsAssetCtxs", "fastAssetCtxs"}
-_DELISTED = {"name": "MATIC", "szDecimals": 1, "maxLeverage": 20, "isDelisted": True}
-_OTHER_DEX = {"name": "xyz:GOLD", "szDecimals": 4, "maxLeverage": 20, "onlyIsolated": True}
-
-
-class _Request(msgspec.Struct):
-    method: str
-    subscription: Json = {}
-
-
-class _Info(msgspec.Struct):
-    type: str = ""
-    dex: str = ""
+_BLOCK_US = 70_000
+_DELISTED = str(hyperliquid_info.DELISTED["name"])
 
 
 class _CoinData(msgspec.Struct):
     coin: str = ""
     s: str = ""
+    i: str = ""
+    fast: bool = False
 
 
 class _Data(msgspec.Struct):
@@ -41,58 +58,8 @@ class _Data(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Named(msgspec.Struct):
-    name: str
-
-
-class _Meta(msgspec.Struct):
-    universe: list[_Named]
-
-
-class HyperliquidSession:
-    """One connection."""
-
-    def __init__(self, coins: Container[str]) -> None:
-        self.keys: set[str] = set()
-        self._coins = coins
-
-    def on_client_message(self, text: str, now_us: int) -> Reply:
-        """Answer a ping or one subscription; an unknown coin ends the connection."""
-        try:
-            request = msgspec.json.decode(text, type=_Request)
-        except msgspec.DecodeError:
-            return _error(f"Error parsing JSON into valid websocket request: {text[:200]}")
-        if request.method == "ping":
-            return Reply((b'{"channel":"pong"}',))
-        kind, coin = request.subscription.get("type"), request.subscription.get("coin", "")
-        known = kind in _GLOBAL or (kind in _BY_COIN and isinstance(coin, str))
-        if request.method not in ("subscribe", "unsubscribe") or not known:
-            return _error(f"Error parsing JSON into valid websocket request: {text[:200]}")
-        if kind in _BY_COIN and coin not in self._coins:
-            return Reply(close=ABORT)
-        return self._apply(request, f"{kind}:{coin}")
-
-    def render(self, frame: Frame) -> bytes:
-        """Frames are the same for every connection."""
-        return frame.data
-
-    def _apply(self, request: _Request, key: str) -> Reply:
-        shown = msgspec.json.encode(request.subscription).decode()
-        body = {"method": request.method, "subscription": request.subscription}
-        ack = msgspec.json.encode({"channel": "subscriptionResponse", "data": body})
-        if request.method == "unsubscribe":
-            if key not in self.keys:
-                return _error(f"Already unsubscribed: {shown}")
-            self.keys.discard(key)
-            return Reply((ack,))
-        if key in self.keys:
-            return _error(f"Already subscribed: {shown}")
-        self.keys.add(key)
-        return Reply((ack,), (key,))
-
-
 class HyperliquidDialect:
-    """Perpetuals of the first dex (`hyperliquid.perp`)."""
+    """Perpetuals of the first dex (`hyperliquid.perp`), or spot (`hyperliquid.spot`)."""
 
     pings = None
     idle = Idle(_SILENT_SECONDS, 1000, counts_received=False)
@@ -101,120 +68,202 @@ class HyperliquidDialect:
         self, feed: str, instruments: Sequence[SimInstrument], metadata: Mapping[str, bytes]
     ) -> None:
         self.feed = feed
+        self.clock_offset_us = 0
         self._instruments = tuple(instruments)
-        self._metadata = metadata
-        self._coins = {item.symbol for item in instruments} | {str(_DELISTED["name"])}
+        self._spot = feed.endswith(".spot")
+        self._assets = {item.symbol: number for number, item in enumerate(instruments)}
+        self._dead = SILENT_PAIRS if self._spot else (_DELISTED,)
+        self._coins = {*self._assets, *self._dead}
         for body in metadata.values():
-            self._coins.update(item.name for item in msgspec.json.decode(body, type=_Meta).universe)
-        self._recent = {item.symbol: deque[str](maxlen=REPLAYED_ROWS) for item in self._instruments}
+            self._coins.update(hyperliquid_info.names_in(body))
+        coins = (*self._assets, *self._dead)
+        self._recent = {coin: deque[str](maxlen=REPLAYED_ROWS) for coin in coins}
+        if not self._spot:
+            self._recent[_DELISTED].append(DELISTED_ROW)
+        self._books = {item.symbol: HyperliquidBook(item) for item in instruments}
+        self._contexts = {item.symbol: HyperliquidContext(item) for item in instruments}
+        self._liquidations = HyperliquidLiquidations()
+        self._slots: dict[str, int] = {}
+        self._now_us = 0
+        self._block = 0
+        self._block_rows: dict[str, list[str]] = {}
+        self._info = hyperliquid_info.HyperliquidInfo(
+            self._instruments,
+            metadata,
+            spot=self._spot,
+            books=self._books,
+            contexts=self._contexts,
+            rows=self._recent,
+            liquidations=self._liquidations,
+        )
 
     def open(self, path: str, query: str) -> tuple[HyperliquidSession, Reply] | None:
-        """Begin a conversation."""
-        return (HyperliquidSession(self._coins), Reply()) if path == "/ws" else None
+        """Begin a conversation with the market's address or the explorer's."""
+        explorer = path == "/explorer/ws" and not self._spot
+        if path != "/ws" and not explorer:
+            return None
+        return HyperliquidSession(self._coins, explorer=explorer), Reply()
 
-    def encode(self, trades: Sequence[SimTrade], wanted: Container[str]) -> list[Frame]:
-        """Write `trades` frames, one a coin, and remember the newest rows for replay."""
-        by_coin: dict[str, list[str]] = {}
-        for trade in trades:
-            by_coin.setdefault(trade.instrument.symbol, []).extend(_rows(trade))
-        frames = []
-        for coin, rows in by_coin.items():
-            self._recent[coin].extend(rows)
-            if (key := f"trades:{coin}") in wanted:
-                frames.append(Frame(key, _envelope(rows)))
+    def encode(self, events: Sequence[SimEvent], wanted: Container[str]) -> list[Frame]:
+        """Write events, trades in one frame a coin and block, and what the clock pushes."""
+        for event in events:
+            if isinstance(event, SimLiquidation):
+                # The wallet in the prints is the owner's, so the closing has to be known first.
+                self._liquidations.take(event)
+        frames: list[Frame] = []
+        for event in events:
+            frames.extend(self._advance(event.time_us, wanted))
+            if self.clock_offset_us:
+                event = replace(event, time_us=event.time_us + self.clock_offset_us)
+            frames.extend(self._write(event, wanted))
+        frames.extend(self._end_block(wanted))
         return frames
 
     def first_frame(self, key: str) -> bytes | None:
-        """Replay the newest trades, without a word that they are old."""
+        """Replay the newest trades, without a word that they are old; else the newest state."""
+        if key == EMPTY_EXPLORER_KEY:
+            return b"[]"
         kind, _, coin = key.partition(":")
-        rows = self._recent.get(coin) if kind == "trades" else None
-        return _envelope(rows) if rows else None
+        if kind == "trades":
+            rows = self._recent.get(coin)
+            return trades_frame(rows) if rows else None
+        if coin in self._dead:
+            return self._first_of_dead(kind, coin)
+        if coin not in self._books:
+            return None
+        book = self._books[coin]
+        if kind == "bbo":
+            return book.best()
+        if kind == "activeAssetCtx":
+            return self._contexts[coin].frame()
+        push = next((push for push in PUSHES if push.kind == kind), None)
+        return book.frame(push, self._now_us) if push is not None and book.copy.time_us else None
+
+    def restart_books(self) -> list[Frame]:
+        """Do nothing: books have no ids."""
+        return []
+
+    def maintenance_notice(self) -> bytes | None:
+        """Say nothing: the venue announces no disconnects."""
+        return None
 
     def keys_of(self, frame: bytes) -> tuple[str, ...]:
-        """Read channel and coin of a data frame."""
+        """Read channel and coin of a data frame; a bare array is the explorer's."""
+        if frame.startswith(b"["):
+            return (EXPLORER_KEY,)
         try:
-            message = msgspec.json.decode(frame, type=_Data)
-            coin = _coin_of(message)
+            key = _key_of(msgspec.json.decode(frame, type=_Data))
         except msgspec.DecodeError:
             return ()
-        return (f"{message.channel}:{coin}",) if coin else ()
+        return (key,) if key else ()
 
     def rest(self, request: RestRequest) -> RestReply:
-        """Serve the metadata of `POST /info`."""
-        try:
-            info = msgspec.json.decode(request.body, type=_Info)
-        except msgspec.DecodeError:
-            return RestReply(b"Failed to deserialize the JSON body into the target type", 422)
-        if (request.method, request.path) != ("POST", "/info"):
-            return RestReply(b"", 404)
-        if info.type == "meta" and not info.dex and "meta" in self._metadata:
-            return RestReply(self._metadata["meta"])
-        body = self._info(info)
-        if body is None:
-            return RestReply(b"Failed to deserialize the JSON body into the target type", 422)
-        return RestReply(msgspec.json.encode(body))
+        """Serve `POST /info`."""
+        return self._info.answer(request)
 
     def metadata_name(self, request: RestRequest) -> str | None:
-        """Name the metadata of the first dex; recordings keep the answer, not the question."""
-        return "meta" if request.path == "/info" and b'"universe"' in request.body else None
+        """Name the metadata of a market; recordings keep the answer, not the question."""
+        meta = request.body.startswith(b"{") and b'"universe"' in request.body
+        if request.path != "/info" or not meta:
+            return None
+        return "spotMeta" if b'"tokens"' in request.body else "meta"
 
     def owns(self, url: str) -> bool:
-        """Everything is on one host."""
+        """Market and explorer are on hosts of one domain."""
         return not url or "hyperliquid" in url
 
-    def _info(self, info: _Info) -> object:
-        other = {"universe": [_OTHER_DEX], "marginTables": [], "collateralToken": 0}
-        listed: list[Json] = [
-            {"name": item.symbol, "szDecimals": item.qty_decimals, "maxLeverage": 40}
-            for item in self._instruments
-        ]
-        first = {"universe": [*listed, _DELISTED], "marginTables": [], "collateralToken": 0}
-        match info.type, info.dex:
-            case "meta", "":
-                return first
-            case "meta", "xyz":
-                return other
-            case "allPerpMetas", _:
-                return [first, other]
-            case "perpDexs", _:
-                return [None, {"name": "xyz", "fullName": "XYZ"}]
-            case _:
-                return None
+    def _advance(self, now_us: int, wanted: Container[str]) -> Iterator[Frame]:
+        """End the block of trades and push what the clock has come to."""
+        if now_us // _BLOCK_US != self._block:
+            self._block = now_us // _BLOCK_US
+            yield from self._end_block(wanted)
+        self._now_us = now_us + self.clock_offset_us
+        for push in PUSHES:
+            time_us = self._passed(push.kind, push.every_us, now_us)
+            if time_us is not None:
+                yield from self._push(push, time_us, wanted)
+        time_us = self._passed(EXPLORER_KEY, FILLER_EVERY_US, now_us)
+        if time_us is not None and EXPLORER_KEY in wanted:
+            slot = self._slots[EXPLORER_KEY]
+            yield Frame(EXPLORER_KEY, filler_frame(slot, time_us, self._instruments))
+
+    def _push(self, push: Push, time_us: int, wanted: Container[str]) -> Iterator[Frame]:
+        for coin, book in self._books.items():
+            if (key := f"{push.kind}:{coin}") in wanted and book.copy.time_us:
+                yield Frame(key, book.frame(push, time_us))
+        for coin in self._dead:
+            if (key := f"{push.kind}:{coin}") in wanted:
+                yield Frame(key, empty_book(coin, push, time_us))
+
+    def _passed(self, kind: str, every_us: int, now_us: int) -> int | None:
+        """Return the venue's time of the newest push, None where it was before."""
+        slot = now_us // every_us
+        before = self._slots.get(kind)
+        self._slots[kind] = slot
+        if before is None or slot == before:
+            return None
+        return slot * every_us + self.clock_offset_us
+
+    def _write(self, event: SimEvent, wanted: Container[str]) -> Iterator[Frame]:
+        coin = event.instrument.symbol
+        key, data = "", None
+        match event:
+            case SimTrade():
+                self._take_trade(event)
+            case SimBookUpdate():
+                self._books[coin].copy.apply(event)
+            case SimTop():
+                key, data = f"bbo:{coin}", self._take_top(event)
+            case SimTicker():
+                self._contexts[coin].take(event)
+                key, data = f"activeAssetCtx:{coin}", self._contexts[coin].frame()
+            case SimLiquidation():
+                key, data = EXPLORER_KEY, self._tell(event)
+        if data is not None and key in wanted:
+            yield Frame(key, data)
+
+    def _take_top(self, top: SimTop) -> bytes | None:
+        book = self._books[top.instrument.symbol]
+        self._contexts[top.instrument.symbol].take_top(top)
+        return book.best() if book.take_top(top) else None
+
+    def _tell(self, closing: SimLiquidation) -> bytes | None:
+        coin = closing.instrument.symbol
+        if not self._liquidations.tell(closing.order_tag, self._contexts[coin].mark):
+            return None
+        return liquidation_frame(closing, self._assets[coin], self._instruments)
+
+    def _take_trade(self, trade: SimTrade) -> None:
+        coin = trade.instrument.symbol
+        self._liquidations.take_trade(trade)
+        self._contexts[coin].take_trade(trade)
+        taker = self._liquidations.victim_of(trade.order_tag) or taker_of(trade)
+        rows = tuple(rows_of(trade, taker))
+        self._recent[coin].extend(rows)
+        self._block_rows.setdefault(coin, []).extend(rows)
+
+    def _end_block(self, wanted: Container[str]) -> Iterator[Frame]:
+        for coin, rows in self._block_rows.items():
+            if (key := f"trades:{coin}") in wanted:
+                yield Frame(key, trades_frame(rows))
+        self._block_rows.clear()
+
+    def _first_of_dead(self, kind: str, coin: str) -> bytes | None:
+        if kind == "activeAssetCtx" and not self._spot:
+            return context_frame(coin, DEAD)
+        push = next((push for push in PUSHES if push.kind == kind), None)
+        return None if push is None else empty_book(coin, push, self._now_us)
 
 
-def _error(text: str) -> Reply:
-    return Reply((msgspec.json.encode({"channel": "error", "data": text}),))
-
-
-def _coin_of(message: _Data) -> str:
-    if message.channel == "trades":
+def _key_of(message: _Data) -> str:
+    channel = message.channel
+    if channel == "trades":
         rows = msgspec.json.decode(message.data, type=list[_CoinData])
-        return rows[0].coin if rows else ""
-    if message.channel in ("l2Book", "bbo", "activeAssetCtx"):
-        return msgspec.json.decode(message.data, type=_CoinData).coin
-    if message.channel == "candle":
-        return msgspec.json.decode(message.data, type=_CoinData).s
-    return ""
-
-
-def _rows(trade: SimTrade) -> Iterator[str]:
-    item = trade.instrument
-    side = "B" if trade.side is Side.BUY else "A"
-    price = trimmed(item.price_text(trade.price_ticks), 1)
-    tag = blake2b(b"%d" % trade.order_tag, digest_size=32).hexdigest()
-    taker = f'"0x{tag[:40]}"'
-    for number, lots in enumerate(trade.fills):
-        seed = b"%d %d" % (trade.order_tag, trade.first_id + number)
-        digest = blake2b(seed, digest_size=27).digest()
-        tid = int.from_bytes(digest[:7], "big") >> 6
-        maker = f'"0x{digest[7:].hex()}"'
-        users = f"{taker},{maker}" if side == "B" else f"{maker},{taker}"
-        yield (
-            f'{{"coin":"{item.symbol}","hash":"0x{tag}","px":"{price}","side":"{side}",'
-            f'"sz":"{trimmed(item.qty_text(lots), 1)}","tid":{tid},"time":{trade.time_ms},'
-            f'"users":[{users}]}}'
-        )
-
-
-def _envelope(rows: Sequence[str] | deque[str]) -> bytes:
-    return f'{{"channel":"trades","data":[{",".join(rows)}]}}'.encode()
+        return f"trades:{rows[0].coin}" if rows else ""
+    if channel not in ("l2Book", "bbo", "activeAssetCtx", "candle"):
+        return ""
+    data = msgspec.json.decode(message.data, type=_CoinData)
+    if channel == "candle":
+        return f"candle{data.i}:{data.s}"
+    kind = "l2BookFast" if data.fast else channel
+    return f"{kind}:{data.coin}" if data.coin else ""

@@ -3,7 +3,7 @@
 import msgspec
 
 from schemas.instruments import Instrument
-from schemas.ops import QualityEvent, QualityKind
+from schemas.ops import FeedSummary, QualityEvent, QualityKind
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
@@ -54,6 +54,34 @@ _QUALITY = TupleTable(
         ("revision", "UInt64"),
         ("count", "Int64"),
         ("detail", "String"),
+        ("first_id", "Nullable(Int64)"),
+        ("last_id", "Nullable(Int64)"),
+        ("recovered", "Nullable(Int64)"),
+        *LINEAGE,
+    ),
+)
+_COUNTS = (
+    "messages", "items", "duplicates", "out_of_order", "gaps", "resyncs", "reconnects", "refusals",
+    "rejected",
+)  # fmt: skip
+_LATE = ("late_2_seconds", "late_30_seconds", "late_24_hours", "late_more")
+_LAGS = ("lag_p50_us", "lag_p99_us", "clock_offset_us", "watermark_lag_us")
+_WAITS = ("crossed_us", "invalid_us")
+_SUMMARIES = TupleTable(
+    "feed_summaries_log",
+    (
+        ("asset", TEXT),
+        ("venue", TEXT),
+        ("symbol", TEXT),
+        ("stream", TEXT),
+        ("session", TEXT),
+        ("from_time", TIME),
+        ("to_time", TIME),
+        ("revision", "UInt64"),
+        ("feed_state", TEXT),
+        *((name, "Int64") for name in (*_COUNTS, *_LATE)),
+        *((name, "Nullable(Int64)") for name in _LAGS),
+        *((name, "Int64") for name in _WAITS),
         *LINEAGE,
     ),
 )
@@ -89,12 +117,15 @@ def instrument_pieces(value: bytes, source: Source) -> list[Piece]:
 
 
 def quality_pieces(value: bytes, source: Source) -> list[Piece]:
-    """Turn one quality event into its row.
+    """Turn one quality event into its row; summaries have a table of their own.
 
     Raises:
         msgspec.MsgspecError, ValueError: the record cannot be used.
     """
     record = _quality.decode(value)
+    month = month_of(record.from_us)
+    if record.summary is not None:
+        return [Piece(_SUMMARIES, month, source, (_summary_row(record, record.summary, source),))]
     row = (
         record.asset,
         record.venue,
@@ -108,7 +139,29 @@ def quality_pieces(value: bytes, source: Source) -> list[Piece]:
         source.revision,
         record.count,
         record.detail,
+        record.first_id,
+        record.last_id,
+        record.recovered,
         source.partition,
         source.offset,
     )
-    return [Piece(_QUALITY, month_of(record.from_us), source, (row,))]
+    return [Piece(_QUALITY, month, source, (row,))]
+
+
+def _summary_row(record: QualityEvent, summary: FeedSummary, source: Source) -> tuple[object, ...]:
+    return (
+        record.asset,
+        record.venue,
+        record.symbol,
+        record.stream,
+        record.session,
+        record.from_us,
+        record.to_us,
+        source.revision,
+        summary.feed_state.value,
+        *(getattr(summary, name) for name in _COUNTS),
+        *summary.late,
+        *(getattr(summary, name) for name in (*_LAGS, *_WAITS)),
+        source.partition,
+        source.offset,
+    )

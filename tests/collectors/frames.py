@@ -1,7 +1,7 @@
 """Frames and instruments for tests of what lies behind the parsers."""
 
 from collectors.registry import all_feeds
-from collectors.venue import Feed, Stream
+from collectors.venue import Channel, Feed, Stream
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind
 
@@ -26,7 +26,8 @@ def instrument(asset: str = "BTC") -> Instrument:
 
 def streams(*assets: str) -> list[Stream]:
     feed = spot_feed()
-    return [s for asset in assets or ("BTC",) for s in feed.streams(instrument(asset))]
+    chosen = feed.streams([instrument(asset) for asset in assets or ("BTC",)])
+    return [stream for stream in chosen if stream.channel is Channel.TRADES]
 
 
 def trade_frame(

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from collectors import frames
-from collectors.venue import Rejected, Stream, Trades
+from collectors.messages import Rejected, Trades
+from collectors.venue import Channel, Stream
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind
 
 
 def streams(count: int) -> list[Stream]:
-    instrument = build("X")
-    return [Stream(f"s{number}", instrument) for number in range(count)]
+    return [Stream(f"s{number}", Channel.TRADES, build(f"X{number}")) for number in range(count)]
 
 
 def build(asset: str, tick: str = "0.1", lot: str = "1") -> Instrument:

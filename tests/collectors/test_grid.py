@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.grid import MEMO_ENTRIES, Steps, brief, lanes, read_row, shown, unscaled
-from collectors.venue import Rejected, Stream
+from collectors.messages import Rejected
+from collectors.venue import Channel, Stream
 from schemas.instruments import make_instrument
 from schemas.market import OFF_GRID, Kind, OrderClass, Side
 from schemas.units import to_steps
@@ -31,7 +32,7 @@ def stream(tick: str = "0.1", lot: str = "0.001", symbol: str = "X") -> Stream:
         venue_tick=tick,
         venue_lot=lot,
     )
-    return Stream(f"{symbol}", instrument)
+    return Stream(f"{symbol}", Channel.TRADES, instrument)
 
 
 @settings(max_examples=500, deadline=None, derandomize=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.recorded_instruments import GridFinder
+from collectors.recorded.instruments import GridFinder
 from collectors.registry import all_feeds
 from runtime.errors import ConfigurationError
 

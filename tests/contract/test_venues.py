@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -9,10 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.venue import Feed, Ignored, Message, Parser, Refused, Rejected, Stream, Trades
+from collectors.messages import (
+    BookUpdate,
+    Ignored,
+    Liquidations,
+    Message,
+    Refused,
+    Rejected,
+    TickerValues,
+    Top,
+    Trades,
+)
+from collectors.venue import Channel, Feed, Gap, Parser, Request, Stream
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument, make_instrument
-from schemas.market import CLASS_MASK, EXCLUDED_CLASSES, OFF_GRID, FeedState, OrderClass
+from schemas.liquidations import ORDER_PRICE
+from schemas.market import (
+    CLASS_MASK,
+    EXCLUDED_CLASSES,
+    OFF_GRID,
+    FeedState,
+    Kind,
+    OrderClass,
+)
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from tests.contract import venue_cases
 from tests.contract.venue_cases import FEEDS, Case, cases, compact, parser_of, plain, streams_of
@@ -54,7 +74,7 @@ def many_streams(feed: Feed, count: int) -> list[Stream]:
         )
         for number in range(count)
     ]
-    return [stream for one in instruments for stream in feed.streams(one)]
+    return feed.streams(instruments)
 
 
 def check_row(row: TradeRow) -> None:
@@ -70,7 +90,7 @@ def check_row(row: TradeRow) -> None:
     assert flags < OFF_GRID or order_class in EXCLUDED_CLASSES
 
 
-def check_messages(messages: list[Message]) -> None:
+def check_messages(messages: list[Message]) -> None:  # noqa: C901  # one case a kind
     """Hold every message to what the contract says of it, whatever the frame was."""
     assert messages
     for message in messages:
@@ -80,11 +100,50 @@ def check_messages(messages: list[Message]) -> None:
                 assert rows
                 for row in rows:
                     check_row(row)
+            case BookUpdate(_, _, time_us, last_id, bids, asks):
+                assert 0 <= time_us < 4_102_444_800_000_000
+                assert type(last_id) is int
+                check_levels([*bids, *asks])
+            case Top(_, time_us, _, bid, ask):
+                assert 0 <= time_us < 4_102_444_800_000_000
+                check_levels([level for level in (bid, ask) if level is not None])
+            case Liquidations(_, instrument, rows):
+                assert rows
+                for liquidation in rows:
+                    check_liquidation(liquidation, instrument)
+            case TickerValues():
+                check_ticker(message)
             case Rejected(reason, detail):
                 assert reason in REASONS
                 assert len(detail) < 1_000
             case Ignored(what):
                 assert what.isidentifier() or what.replace("-", "_").isidentifier()
+
+
+def check_levels(levels: list[Any]) -> None:
+    for level in levels:
+        assert type(level[0]) is str
+        assert type(level[1]) is float
+        assert 0 <= level[1] < float("inf")
+
+
+def check_liquidation(row: Any, instrument: Instrument) -> None:
+    time_us, price, lots, side, flags = row
+    assert 1_230_768_000_000_000 <= time_us < 4_102_444_800_000_000
+    assert Decimal(price) > 0
+    assert 0 < lots < 2**63
+    assert side in (1, -1)
+    assert flags in (0, ORDER_PRICE)
+    assert instrument.symbol
+
+
+def check_ticker(message: TickerValues) -> None:
+    texts = (message.mark_price, message.index_price, message.open_interest)
+    assert all(Decimal(text) >= 0 for text in texts if text is not None)
+    rates = (message.funding_rate, message.settled_funding_rate)
+    assert all(abs(Decimal(rate)) < 10 for rate in rates if rate is not None)
+    interval = message.funding_interval_seconds
+    assert interval is None or 0 < interval <= 7 * 86_400
 
 
 def read(parser: Parser, frame: bytes) -> list[Message]:
@@ -173,7 +232,21 @@ def test_every_stream_has_one_name_and_its_instrument(feed: Feed) -> None:
     instruments = venue_cases.instruments_of(feed)
     streams = streams_of(feed)
     assert len({stream.name for stream in streams}) == len(streams)
-    assert {stream.instrument.symbol for stream in streams} == {one.symbol for one in instruments}
+    named = {one.instrument.symbol for one in streams if one.instrument is not None}
+    assert named == {one.symbol for one in instruments}
+
+
+@every_feed
+def test_a_feed_has_every_channel_that_its_kind_of_market_has(feed: Feed) -> None:
+    channels = {stream.channel for stream in streams_of(feed)}
+    assert channels >= {Channel.TRADES, Channel.BOOK, Channel.TOP}
+    perpetual = {Channel.LIQUIDATIONS, Channel.TICKER}
+    if feed.kind is Kind.SPOT:
+        assert not channels & perpetual
+        assert feed.liquidations is None
+    else:
+        assert channels >= perpetual
+        assert feed.liquidations is not None
 
 
 @every_feed
@@ -181,37 +254,126 @@ def test_every_stream_has_one_name_and_its_instrument(feed: Feed) -> None:
 def test_a_plan_carries_every_stream_once_within_the_limits(feed: Feed, count: int) -> None:
     streams = many_streams(feed, count)
     plans = feed.plan(streams)
-    assert [stream for plan in plans for stream in plan.streams] == streams
+    planned = Counter(stream.name for plan in plans for stream in plan.streams)
+    assert planned == Counter(stream.name for stream in streams)
     assert all(0 < len(plan.streams) <= feed.limits.streams_per_connection for plan in plans)
     assert all(plan.path.startswith("/") for plan in plans)
 
 
 @every_feed
-def test_subscriptions_name_every_stream_once_and_never_too_many_at_once(feed: Feed) -> None:
-    streams = many_streams(feed, 3 * feed.limits.names_per_request + 1)
+def test_a_plan_keeps_together_what_makes_one_record(feed: Feed) -> None:
+    for together in ({Channel.BOOK, Channel.TOP}, {Channel.TICKER}):
+        homes: dict[str, set[int]] = {}
+        for number, plan in enumerate(feed.plan(many_streams(feed, 201))):
+            for stream in plan.streams:
+                if stream.channel in together and stream.instrument is not None:
+                    homes.setdefault(stream.instrument.symbol, set()).add(number)
+        assert all(len(numbers) == 1 for numbers in homes.values())
+
+
+@every_feed
+def test_subscriptions_ask_for_every_stream_once_and_never_too_many_at_once(feed: Feed) -> None:
+    plan = max(feed.plan(many_streams(feed, 201)), key=lambda one: len(one.streams))
     asked: Counter[str] = Counter()
-    messages = feed.subscribe(streams)
-    for message in messages:
-        names = [text for text in texts(json.loads(message)) if text in wanted(streams)]
-        assert 1 <= len(names) <= feed.limits.names_per_request
-        asked.update(names)
-    assert sum(asked.values()) == len(streams)
+    for message in feed.subscribe(plan.streams):
+        items = items_of(json.loads(message))
+        assert 1 <= len(items) <= feed.limits.names_per_request
+        asked.update(json.dumps(item) for item in items)
+    assert sum(asked.values()) == len(plan.streams)
     assert set(asked.values()) == {1}
-    assert len(messages) == 4
     assert feed.subscribe([]) == []
 
 
-def wanted(streams: list[Stream]) -> set[str]:
-    return {one.name for one in streams} | {one.instrument.venue_symbol for one in streams}
+def items_of(document: Any) -> list[Any]:
+    """Return what one subscription message asks for."""
+    for key in ("params", "args"):
+        if key in document:
+            return list(document[key])
+    return [document["subscription"]]
 
 
-def texts(value: Any) -> list[str]:
-    """Return every text inside a document."""
-    if isinstance(value, dict):
-        return [text for one in value.values() for text in texts(one)]
-    if isinstance(value, list):
-        return [text for one in value for text in texts(one)]
-    return [value] if isinstance(value, str) else []
+@every_feed
+def test_to_begin_a_stream_anew_it_is_left_and_asked_for_again(feed: Feed) -> None:
+    for stream in streams_of(feed):
+        left, asked = map(json.loads, feed.resubscribe(stream))
+        assert items_of(left) == items_of(asked)
+        (message,) = feed.subscribe([stream])
+        assert items_of(json.loads(message)) == items_of(asked)
+        assert "unsubscribe" in json.dumps(left).lower()
+        assert "unsubscribe" not in json.dumps(asked).lower()
+
+
+@every_feed
+def test_a_book_whose_snapshot_is_fetched_says_how(feed: Feed) -> None:
+    for stream in streams_of(feed):
+        if stream.channel is Channel.BOOK:
+            call = feed.snapshot(stream)
+            assert (call is not None) is feed.book.chain.is_fetched
+            if call is not None:
+                assert 0 < call.request.weight <= feed.limits.rest_weight
+
+
+BODIES = [
+    b"", b"{", b"<html>", b"\xff", b"[" * 50_000, b"null", b"7", b'{"code":-1121,"msg":"no"}',
+    b'{"code":"50011","msg":"Too Many Requests","data":[]}',
+    b'{"retCode":10006,"retMsg":"Too many visits","result":{"list":[]}}',
+]  # fmt: skip
+
+
+@every_feed
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:12]))
+def test_a_rest_answer_that_cannot_be_read_is_a_payload_error(feed: Feed, body: bytes) -> None:
+    calls = [feed.snapshot(one) for one in streams_of(feed) if one.channel is Channel.BOOK]
+    calls += [poll.call for poll in feed.polls(venue_cases.instruments_of(feed))]
+    for call in calls:
+        if call is not None:
+            with pytest.raises(PayloadError):
+                call.read(body)
+
+
+@every_feed
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:12]))
+def test_missed_trades_that_cannot_be_read_are_a_payload_error(feed: Feed, body: bytes) -> None:
+    for stream in streams_of(feed):
+        calls = feed.missed(gap_of(feed, stream)) if stream.channel is Channel.TRADES else None
+        if calls is not None:
+            request = next(calls)
+            assert isinstance(request, Request)
+            assert 0 < request.weight <= feed.limits.rest_weight
+            with pytest.raises(PayloadError):
+                calls.send(body)
+
+
+def gap_of(feed: Feed, stream: Stream) -> Gap:
+    ids = (100, 120) if feed.gapless_ids else (None, None)
+    return Gap(stream, 1_800_000_000_000_000, 1_800_000_001_000_000, *ids)
+
+
+@every_feed
+def test_polls_are_inside_the_budget_for_six_assets_and_for_six_hundred(feed: Feed) -> None:
+    for count in (6, 600):
+        instruments = [one.instrument for one in many_streams(feed, count) if one.instrument]
+        unique = {one.symbol: one for one in instruments}
+        polls = feed.polls(list(unique.values()))
+        per_second = sum(poll.call.request.weight / poll.every_seconds for poll in polls)
+        assert per_second <= 0.5 * feed.limits.rest_weight / feed.limits.rest_seconds
+
+
+@every_feed
+def test_the_fixture_has_frames_of_every_channel(feed: Feed) -> None:
+    """Liquidations that are joined from two connections are in the venue's own tests."""
+    keys = {
+        Channel.TRADES: "trades",
+        Channel.BOOK: "book",
+        Channel.TOP: "top",
+        Channel.LIQUIDATIONS: "liquidations",
+        Channel.TICKER: "ticker",
+        Channel.INSTRUMENTS: "listed",
+    }
+    shown = {key for case in cases(feed) for message in case.expect for key in message}
+    told = {keys[stream.channel] for stream in streams_of(feed)}
+    joined = {"liquidations"} if feed.memory() is not None else set()
+    assert told - joined <= shown
 
 
 @every_case
@@ -245,7 +407,7 @@ def turned(value: Any) -> Any:
 @every_feed
 def test_a_fixture_has_each_kind_of_trade_and_answer_that_matters(feed: Feed) -> None:
     expected = [message for case in cases(feed) for message in case.expect]
-    rows = [row for message in expected for row in message.get("rows", [])]
+    rows = [row for message in expected if "trades" in message for row in message["rows"]]
     assert {row[3] for row in rows} == {1, -1}
     for kind in ("subscribed", "refused"):
         assert any(kind in message for message in expected), kind
@@ -294,7 +456,7 @@ def test_of_duplicate_keys_the_last_wins_wherever_they_are(feed: Feed, first: An
 
 @every_feed
 def test_bytes_that_are_no_text_are_refused_wherever_they_are(feed: Feed) -> None:
-    good = next(case for case in cases(feed) if case.expect[0].get("rows"))
+    good = next(case for case in cases(feed) if "trades" in case.expect[0])
     parser = parser_of(feed)
     read(parser, good.frame)
     for at in range(1, len(good.frame)):
@@ -304,7 +466,7 @@ def test_bytes_that_are_no_text_are_refused_wherever_they_are(feed: Feed) -> Non
 
 @every_feed
 def test_a_frame_cut_anywhere_is_refused(feed: Feed) -> None:
-    good = next(case for case in cases(feed) if case.expect[0].get("rows"))
+    good = next(case for case in cases(feed) if "trades" in case.expect[0])
     parser = parser_of(feed)
     for at in range(len(good.frame)):
         assert plain(read(parser, good.frame[:at])) == [{"rejected": "malformed_json"}]
@@ -315,6 +477,7 @@ def test_rows_travel_in_a_batch_and_come_back_the_same(feed: Feed) -> None:
     for case in cases(feed):
         for message in read(parser_of(feed), case.frame):
             if isinstance(message, Trades):
+                assert message.stream.instrument is not None
                 batch = batch_of(feed, message, message.stream.instrument)
                 again = msgspec.json.decode(msgspec.json.encode(batch), type=TradeBatch)
                 assert again.rows == message.rows
@@ -344,9 +507,9 @@ def batch_of(feed: Feed, message: Trades, instrument: Instrument) -> TradeBatch:
 
 @every_feed
 def test_a_feed_owns_its_own_addresses_and_none_of_another_venue(feed: Feed) -> None:
-    plan = feed.plan(streams_of(feed))[0]
+    sockets = [plan.at or feed.ws_url + plan.path for plan in feed.plan(streams_of(feed))]
     request = next(feed.instruments())
-    for url in (feed.ws_url + plan.path, feed.rest_url + request.path):
+    for url in (*sockets, feed.rest_url + request.path):
         assert feed.owns(url)
         assert {other.venue for other in FEEDS.values() if other.owns(url)} == {feed.venue}
 

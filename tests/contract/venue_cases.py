@@ -14,19 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from collectors import venues
-from collectors.venue import (
-    Feed,
+from collectors.messages import (
+    Alive,
+    BookUpdate,
     Heartbeat,
     Ignored,
     Leaving,
+    Level,
+    Liquidations,
+    Listed,
     Message,
-    Parser,
     Refused,
     Rejected,
-    Stream,
     Subscribed,
+    TickerValues,
+    Top,
     Trades,
 )
+from collectors.venue import Feed, Parser, Stream
 from schemas.instruments import Instrument
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "venues"
@@ -112,12 +117,12 @@ def instruments_of(feed: Feed) -> list[Instrument]:
 
 def streams_of(feed: Feed) -> list[Stream]:
     """Return the streams of the fixture's instruments."""
-    return [stream for one in instruments_of(feed) for stream in feed.streams(one)]
+    return feed.streams(instruments_of(feed))
 
 
 def parser_of(feed: Feed) -> Parser:
     """Return a new parser that carries the fixture's streams."""
-    return feed.parser(streams_of(feed))
+    return feed.parser(streams_of(feed), feed.memory())
 
 
 def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -125,10 +130,21 @@ def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [_plain(message) for message in messages]
 
 
-def _plain(message: Message) -> dict[str, Any]:
+def _plain(message: Message) -> dict[str, Any]:  # noqa: C901  # one case a kind
     match message:
-        case Trades(stream, rows):
-            return {"trades": stream.name, "rows": [list(row) for row in rows]}
+        case Trades(stream, rows, merged):
+            shown = {"trades": stream.name, "rows": [list(row) for row in rows]}
+            return shown if merged is None else {**shown, "merged": list(merged)}
+        case BookUpdate() | Top():
+            return _plain_book(message)
+        case Liquidations(stream, instrument, rows):
+            return {
+                "liquidations": stream.name,
+                "symbol": instrument.symbol,
+                "rows": [list(row) for row in rows],
+            }
+        case TickerValues():
+            return _plain_ticker(message)
         case Rejected(reason):
             return {"rejected": reason}
         case Ignored(what):
@@ -137,7 +153,49 @@ def _plain(message: Message) -> dict[str, Any]:
             return {"subscribed": list(names)}
         case Refused(_, names):
             return {"refused": list(names)}
+        case Alive(stream):
+            return {"alive": stream.name}
         case Leaving():
             return {"leaving": True}
+        case Listed():
+            return {"listed": True}
         case Heartbeat():
             return {"heartbeat": True}
+
+
+def _plain_book(message: BookUpdate | Top) -> dict[str, Any]:
+    if isinstance(message, Top):
+        return {
+            "top": message.stream.name,
+            "time": message.event_time_us,
+            "id": message.update_id,
+            "bid": None if message.bid is None else list(message.bid[:2]),
+            "ask": None if message.ask is None else list(message.ask[:2]),
+        }
+    return {
+        "book": message.stream.name,
+        "snapshot": message.snapshot,
+        "time": message.event_time_us,
+        "last": message.last_id,
+        "first": message.first_id,
+        "previous": message.previous_id,
+        "bids": _levels(message.bids),
+        "asks": _levels(message.asks),
+    }
+
+
+def _levels(levels: Sequence[Level]) -> list[list[Any]]:
+    return [list(level[:2]) for level in levels]
+
+
+def _plain_ticker(message: TickerValues) -> dict[str, Any]:
+    about = ("stream", "instrument", "event_time_us")
+    values = {
+        name: getattr(message, name) for name in message.__struct_fields__ if name not in about
+    }
+    return {
+        "ticker": message.stream.name,
+        "symbol": message.instrument.symbol,
+        "time": message.event_time_us,
+        "values": {name: value for name, value in values.items() if value not in (None, False)},
+    }

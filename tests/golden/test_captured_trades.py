@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from collectors.venue import Feed, Message, Rejected, Stream, Trades
+from collectors.messages import Message, Rejected, Trades
+from collectors.venue import Channel, Feed, Stream
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import CLASS_MASK, OrderClass
 from tests.captures import capture, needs_captures
@@ -40,8 +41,8 @@ def by_hand(feed: Feed, *symbols: str) -> list[Instrument]:
 
 
 def parse(feed: Feed, instruments: Iterable[Instrument], frames: list[bytes]) -> list[Message]:
-    streams = [stream for one in instruments for stream in feed.streams(one)]
-    parser = feed.parser(streams)
+    trades = [one for one in feed.streams(list(instruments)) if one.channel is Channel.TRADES]
+    parser = feed.parser(trades, feed.memory())
     return [message for frame in frames for message in parser.parse(frame)]
 
 
@@ -50,6 +51,7 @@ def items(messages: list[Message]) -> Iterator[Item]:
     for message in messages:
         if isinstance(message, Trades):
             one = message.stream.instrument
+            assert one is not None
             tick, lot = Decimal(one.venue_tick), Decimal(one.venue_lot)
             for _, ticks, lots, side, trade_id, _ in message.rows:
                 word = "buy" if side > 0 else "sell"

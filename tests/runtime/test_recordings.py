@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import ConfigurationError, PayloadError, StoreError
 from runtime.recordings import RecordedFrame, RecordingWriter, guess_format, merge, read_recording
-from runtime.recordings.perptape_format import decode_row, encode_row
+from runtime.recordings.perptape_format import decode_line, encode_row
 from tests.captures import capture, needs_captures
 
 START_US = 1_795_132_800_000_000
@@ -57,7 +57,8 @@ def test_written_frames_come_back_in_order_with_every_field(tmp_path: Path) -> N
         RecordedFrame(START_US + 2, "rest", "http", "https://fapi.binance.com/x?y=1", b"{}\n "),
         RecordedFrame(START_US + 3, "c1", "recv", STREAM, "币安人生".encode()),
         RecordedFrame(START_US + 4, "c1", "recv", STREAM, b"\xff\xfe\x00"),
-        RecordedFrame(START_US + 5, "c1", "close", STREAM, b""),
+        RecordedFrame(START_US + 5, "c1", "pong", STREAM, b""),
+        RecordedFrame(START_US + 6, "c1", "close", STREAM, b""),
     ]
     path = tmp_path / "a.ptrec.zst"
     with_writer = writer(path)
@@ -73,7 +74,7 @@ def test_a_row_keeps_any_bytes_any_name_and_any_time(data: bytes, name: str, tim
     line = encode_row(item)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
-    assert decode_row(line[:-1]) == item
+    assert decode_line(line[:-1]) == item
 
 
 def test_a_directory_gets_a_new_file_after_so_many_bytes(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_directory_gets_a_new_file_after_so_many_bytes(tmp_path: Path) -> None
     for item in frames:
         recorder.write(item)
     recorder.close()
-    files = sorted(tmp_path.iterdir())
+    files = sorted(tmp_path.glob("*.ptrec.zst"))
     assert len(files) > 2
     assert [item for file in files for item in read_recording(file)] == frames
 
@@ -92,7 +93,7 @@ def test_a_directory_gets_a_new_file_after_so_many_seconds_of_frame_time(tmp_pat
     for number in range(250):
         recorder.write(frame(number))
     recorder.close()
-    sizes = [len(list(read_recording(file))) for file in sorted(tmp_path.iterdir())]
+    sizes = [len(list(read_recording(file))) for file in sorted(tmp_path.glob("*.zst"))]
     assert sizes == [100, 100, 50]
 
 
@@ -169,12 +170,14 @@ def test_cryptofeed_frames_get_the_address_of_their_connection(tmp_path: Path) -
             {"t": "http", "conn": "h", "ts": 1786310817.601629, "url": "https://a/b", "data": "{}"},
             {"t": "connect", "conn": "w", "ts": 1786310818.2235148, "addr": "wss://a/w"},
             {"t": "recv", "conn": "w", "ts": 1786310819.5, "data": '{"topic":"x"}'},
+            {"t": "pong", "conn": "w", "ts": 1786310820.5},
         ],
     )
-    http, connect, recv = read_recording(path)
+    http, connect, recv, pong = read_recording(path)
     assert http == RecordedFrame(1_786_310_817_601_629, "h", "http", "https://a/b", b"{}")
     assert connect == RecordedFrame(1_786_310_818_223_514, "w", "connect", "wss://a/w", b"")
     assert recv == RecordedFrame(1_786_310_819_500_000, "w", "recv", "wss://a/w", b'{"topic":"x"}')
+    assert pong == RecordedFrame(1_786_310_820_500_000, "w", "pong", "wss://a/w", b"")
 
 
 def test_hftbacktest_times_are_nanoseconds_or_microseconds(tmp_path: Path) -> None:

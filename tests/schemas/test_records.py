@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.books import BOOKS_SCHEMA, BookBatch, BookState
 from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
 from schemas.footprints import FootprintBar, Row, Stack, ValueArea
 from schemas.instruments import Instrument, make_instrument
 from schemas.lineage import Completeness, InputRange, Status
+from schemas.liquidations import (
+    LIQUIDATIONS_SCHEMA,
+    LiquidationBatch,
+    LiquidationUnit,
+    PriceKind,
+    SamplingClass,
+)
 from schemas.market import DataSource, FeedState, Kind, Scope, TradeIds, scope_of
 from schemas.ops import DeadLetter, QualityEvent, QualityKind, Snapshot
+from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.topics import TOPICS
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 
@@ -178,6 +187,64 @@ def quality() -> QualityEvent:
     )
 
 
+HEADER: dict[str, Any] = {
+    "venue": "binance",
+    "kind": Kind.LINEAR_PERPETUAL,
+    "symbol": "BTC-USDT-PERP",
+    "venue_symbol": "BTCUSDT",
+    "asset": "BTC",
+    "quote": "USDT",
+    "session": "s1",
+    "sequence": 7,
+    "receive_time_us": 2,
+    "watermark_us": 1,
+    "feed_state": FeedState.LIVE,
+}
+
+
+def book() -> BookBatch:
+    return BookBatch(
+        **HEADER,
+        schema=BOOKS_SCHEMA,
+        tick="0.1",
+        lot="0.001",
+        stream="btcusdt@depth@100ms",
+        event_time_us=1,
+        update_id=2**53 + 1,
+        book_epoch=1,
+        book_valid=True,
+        book_state=BookState.LIVE,
+        bids=[(1000, 3)],
+        asks=[(1001, 2)],
+        bands=[(10, 3, 2, 3000, 2002, 3)],
+        bid_levels=1,
+        ask_levels=1,
+        top_stream="btcusdt@bookTicker",
+        top_epoch=1,
+        tops=[(1, 1000, 3, 1001, 2)],
+    )
+
+
+def liquidations() -> LiquidationBatch:
+    return LiquidationBatch(
+        **HEADER,
+        schema=LIQUIDATIONS_SCHEMA,
+        lot="0.001",
+        stream="btcusdt@forceOrder",
+        price_kind=PriceKind.FILL_AVERAGE,
+        unit=LiquidationUnit.ORDER,
+        sampling_class=SamplingClass.MAX_PER_SECOND,
+        method="forceOrder",
+        rows=[(1, "60100.05", 2000, 1, 0, 0)],
+    )
+
+
+def ticker() -> TickerBatch:
+    return TickerBatch(
+        **HEADER, schema=TICKERS_SCHEMA, stream="btcusdt@markPrice@1s", mark_price="60000.5"
+    )
+
+
 def dead_letter() -> DeadLetter:
     return DeadLetter(
         origin="okx/okx.spot",
@@ -197,6 +264,9 @@ EXAMPLES: list[msgspec.Struct] = [
     footprint(empty=True),
     cvd_step(),
     quality(),
+    book(),
+    liquidations(),
+    ticker(),
     dead_letter(),
     Snapshot(
         partition=3,

@@ -10,10 +10,31 @@ from typing import Any
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 
+from schemas.market import Side
 from simulator import Simulator
+from simulator.flow import Cascade
+from simulator.market import ScriptedMarket
+from simulator.model import SimEvent
 
 START_US = 1_795_132_800_000_000
 DEADLINE_SECONDS = 10.0
+
+
+class Everything:
+    """Every stream is wanted."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def market_events(
+    seed: int, seconds: float, assets: tuple[str, ...] = ("BTC", "SOL"), *, falls: bool = False
+) -> list[SimEvent]:
+    """Return everything of a market's first seconds, with a cascade of sellers if it falls."""
+    market = ScriptedMarket(seed, assets, START_US)
+    if falls:
+        market.cascade(Cascade(START_US, Side.SELL, build_seconds=seconds))
+    return market.events(START_US + round(seconds * 1e6), 10**7)
 
 
 class ManualClock:

@@ -18,16 +18,9 @@ from simulator.dialects.binance import route_of
 from simulator.market import ScriptedMarket
 from simulator.model import SimTrade
 from tests.captures import capture, needs_captures
-from tests.simulator.support import START_US
+from tests.simulator.support import START_US, Everything
 
 Fill = tuple[str, int, Decimal, Decimal, Side]
-
-
-class Everything:
-    """Every stream is wanted."""
-
-    def __contains__(self, key: object) -> bool:
-        return True
 
 
 @pytest.fixture(scope="module")

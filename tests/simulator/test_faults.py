@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 
 from runtime.errors import ConfigurationError
 from simulator import ScriptedMarket, ScriptedSource, Simulator
-from simulator.surface import QUEUE_FRAMES
+from simulator.client import QUEUE_FRAMES
 from tests.simulator.support import START_US, ManualClock, Stage, get_json
 
 

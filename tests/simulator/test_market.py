@@ -162,8 +162,8 @@ def test_a_cascade_on_demand_begins_now_and_leaves_other_assets_alone() -> None:
 
 
 def test_what_the_market_cannot_do_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no DOGE"):
-        ScriptedMarket(1, ("DOGE",))
+    with pytest.raises(ConfigurationError, match="no PEPE"):
+        ScriptedMarket(1, ("PEPE",))
     with pytest.raises(ConfigurationError, match="above zero"):
         ScriptedMarket(1, rate=0.0)
     market = ScriptedMarket(1, ("BTC",))

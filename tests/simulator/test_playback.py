@@ -153,6 +153,19 @@ def test_a_speed_of_nothing_is_refused() -> None:
         PlaybackSource("bybit.linear", [], speed=0.0)
 
 
+async def test_a_binance_recorded_snapshot_of_a_book_is_served_again(tmp_path: Path) -> None:
+    url = "https://fapi.binance.com/fapi/v1/depth?symbol=PLAYUSDT&limit=1000"
+    body = b'{"lastUpdateId":7,"E":1,"T":1,"bids":[["1.0","2"]],"asks":[]}'
+    path = tmp_path / "a.ptrec.zst"
+    record(path, [RecordedFrame(RECORDED_US, "r", "http", url, body)])
+    source = PlaybackSource("binance.usdm", [path], metadata={"depth:OTHERUSDT": b"[]"})
+    async with Simulator([source], clock=ManualClock()) as played:
+        rest, _ = played.addresses["binance.usdm"]
+        query = "/fapi/v1/depth?limit=1000&symbol="
+        assert await get_json(f"{rest}{query}PLAYUSDT") == json.loads(body)
+        assert await get_json(f"{rest}{query}OTHERUSDT") == []
+
+
 @needs_captures
 @pytest.mark.parametrize(
     ("feed", "name", "path", "subscribe", "stream"),

@@ -23,6 +23,7 @@ async def test_every_feed_has_an_address_and_the_two_usdm_feeds_share_one(stage:
         "okx.swap",
         "okx.spot",
         "hyperliquid.perp",
+        "hyperliquid.spot",
     }
     rest, socket = stage.simulator.addresses["binance.usdm"]
     assert rest.startswith("http://127.0.0.1:")
@@ -268,6 +269,13 @@ async def test_metadata_lists_the_market_and_what_is_not_crypto(stage: Stage) ->
     assert meta["universe"][0]["szDecimals"] == 5
     other = await get_json(stage.rest("hyperliquid.perp", "/info"), {"type": "meta", "dex": "xyz"})
     assert other["universe"][0]["name"] == "xyz:GOLD"
+
+
+async def test_rest_answers_carry_the_venues_headers(stage: Stage) -> None:
+    address = stage.rest("binance.usdm", "/fapi/v1/exchangeInfo")
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        assert int(response.headers["X-MBX-USED-WEIGHT-1M"]) > 0
+        assert response.content_type == "application/json"
 
 
 async def test_idle_rules_go_by_the_session_clock_however_fast_the_market_runs() -> None:

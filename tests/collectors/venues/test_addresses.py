@@ -5,15 +5,16 @@ import pytest
 from tests.contract.venue_cases import FEEDS
 
 USDM = {"binance.usdm", "binance.usdm-fills"}
+HYPERLIQUID = {"hyperliquid.perp", "hyperliquid.spot"}
 OKX = {"okx.swap", "okx.spot"}
 
 
 @pytest.mark.parametrize(
     ("url", "feeds"),
     [
-        ("wss://fstream.binance.com/market/stream", {"binance.usdm"}),
-        ("wss://fstream.binance.com/market/stream?streams=btcusdt@aggTrade", {"binance.usdm"}),
-        ("wss://fstream.binance.com/public/stream", {"binance.usdm-fills"}),
+        ("wss://fstream.binance.com/market/stream", USDM),
+        ("wss://fstream.binance.com/market/stream?streams=btcusdt@aggTrade", USDM),
+        ("wss://fstream.binance.com/public/stream", USDM),
         ("wss://fstream.binance.com/stream?streams=sushiusdt@aggTrade/x@depth@100ms", USDM),
         ("wss://fstream.binance.com/ws", USDM),
         ("wss://fstream.binance.com/private/ws/key", set()),
@@ -35,9 +36,9 @@ OKX = {"okx.swap", "okx.spot"}
         ("https://www.okx.com/api/v5/public/instruments?instType=SPOT", {"okx.spot"}),
         ("https://openapi.okx.com/api/v5/public/instruments?instType=SWAP", {"okx.swap"}),
         ("https://www.okx.com/api/v5/public/instruments?instType=FUTURES", set()),
-        ("wss://api.hyperliquid.xyz/ws", {"hyperliquid.perp"}),
-        ("https://api.hyperliquid.xyz/info", {"hyperliquid.perp"}),
-        ("wss://rpc.hyperliquid.xyz/ws", set()),
+        ("wss://api.hyperliquid.xyz/ws", HYPERLIQUID),
+        ("https://api.hyperliquid.xyz/info", HYPERLIQUID),
+        ("wss://rpc.hyperliquid.xyz/ws", {"hyperliquid.perp"}),
     ],
 )
 def test_an_address_belongs_to_its_feeds(url: str, feeds: set[str]) -> None:

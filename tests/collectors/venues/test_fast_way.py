@@ -27,6 +27,7 @@ FIRST = {
     "okx.swap": ["sell of 42.5 contracts", "buy", "retail price improvement"],
     "okx.spot": ["sell", "buy", "retail price improvement"],
     "hyperliquid.perp": ["taker sold", "taker bought twice", "thousands"],
+    "hyperliquid.spot": ["taker sold", "taker bought"],
 }
 """Frames in the shape that each venue documents today."""
 
@@ -58,6 +59,7 @@ OLDER = {
     "okx.swap": ["before source and seqId were sent", "as in 2022", "several trades in one frame"],
     "okx.spot": [],
     "hyperliquid.perp": ["without users, as in 2024"],
+    "hyperliquid.spot": [],
 }
 """Frames in shapes of other years."""
 
@@ -98,6 +100,7 @@ BOOKS = {
     "okx.swap": ["book"],
     "okx.spot": [],
     "hyperliquid.perp": ["book"],
+    "hyperliquid.spot": ["best prices"],
 }
 
 

@@ -45,7 +45,12 @@ COLUMNS = {
     " trades revision",
     "instruments": "venue kind symbol venue_symbol asset quote tick lot venue_tick venue_lot"
     " status",
-    "quality": "asset venue symbol kind stream session from_time to_time count detail log_time",
+    "quality": "asset venue symbol kind stream session from_time to_time count detail first_id "
+    "last_id recovered log_time",
+    "feed_summaries": "asset venue symbol stream session from_time to_time feed_state messages "
+    "items duplicates out_of_order gaps resyncs reconnects refusals rejected late_2_seconds "
+    "late_30_seconds late_24_hours late_more lag_p50_us lag_p99_us clock_offset_us "
+    "watermark_lag_us crossed_us invalid_us",
 }
 
 

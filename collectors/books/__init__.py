@@ -1,0 +1,1 @@
+"""Order books kept from the venues' updates: levels, the rules of continuity, one book."""

@@ -1,0 +1,393 @@
+"""One plan, held open by one connection or two: connect, take over before the end, begin again.
+
+The group owns the session. Its connections come and go; while one is there the session goes on.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from collectors.connection import ConnectGate, Connection, ConnectionStats, SilentError
+from collectors.meter import FeedMeter
+from collectors.outbox.outbox import Outbox
+from collectors.recorded.introduction import Introduction
+from collectors.rest import RestClient
+from collectors.session.answers import call_key
+from collectors.session.line import Line
+from collectors.session.memory import Memory
+from collectors.session.outcome import Ask, Drop, Outcome
+from collectors.session.session import Session
+from collectors.venue import Feed, Plan
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
+from runtime.recordings import FrameKind, RecordedFrame
+from schemas.instruments import Instrument
+from schemas.ops import QualityEvent, QualityKind
+
+HEALTHY_SECONDS = 60
+REFUSED_SECONDS = 300.0
+TAKE_OVER_SECONDS = 30.0
+"""How long a second connection may take to deliver everything before the first is closed anyway."""
+
+MAX_CALLS = 64
+CALL_TRIES = 3
+
+_log = structlog.get_logger(__name__)
+
+OnFrame = Callable[[RecordedFrame], None]
+"""Sees everything that happens on a connection, e.g. a recorder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all groups of a feed share."""
+
+    feed: Feed
+    outbox: Outbox
+    clock: Clock
+    rest: RestClient
+    gate: ConnectGate
+    meter: FeedMeter
+    backoff: Callable[[], Backoff]
+    linger_us: int
+    shared: object
+    instruments: Sequence[Instrument]
+    on_listed: Callable[[], None]
+    on_frame: OnFrame | None = None
+
+
+class Group:
+    """One plan of a feed.
+
+    Args:
+        around: what it shares with the feed's other groups.
+        plan: the path and the streams.
+        name: `feed/number`.
+        ws_url: the address that the path is appended to; "" for the venue's own.
+        connections: 2 for a redundant pair.
+    """
+
+    def __init__(
+        self, around: Surroundings, plan: Plan, name: str, ws_url: str, connections: int = 1
+    ) -> None:
+        self._around = around
+        self._plan = plan
+        self.name = name
+        self._recorded_url = plan.at or around.feed.ws_url + plan.path
+        self._url = ws_url + plan.path if ws_url else self._recorded_url
+        self._wanted = connections
+        self._memory = Memory()
+        self._connections: dict[int, Connection] = {}
+        self._numbers = 0
+        self._calls: set[asyncio.Task[None]] = set()
+        self.session: Session | None = None
+        self.stats = ConnectionStats()
+
+    @property
+    def plan(self) -> Plan:
+        """What it is subscribed to."""
+        return self._plan
+
+    def now_us(self) -> int:
+        """Return the time that frames are stamped with."""
+        return self._around.clock.now_us()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self._wanted):
+                    tasks.create_task(self._hold())
+        finally:
+            for call in tuple(self._calls):
+                call.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def tick(self, now_us: int) -> None:
+        """Let time pass."""
+        if self.session is not None:
+            self._take(self.session.on_tick(now_us))
+
+    def give_up(self, why: str) -> None:
+        """End the connections for a reason of ours; others are opened."""
+        for connection in self._connections.values():
+            connection.give_up(why)
+
+    async def _hold(self) -> None:
+        """Keep one connection up: begin again when it ends, take over before it does."""
+        backoff = self._around.backoff()
+        while True:
+            connection = self._new_connection()
+            running = await self._start(connection)
+            connection, delay = await self._serve(connection, running)
+            opened_at = connection.opened_at
+            if opened_at is not None and _now() - opened_at > HEALTHY_SECONDS:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_seconds() if delay is None else delay)
+
+    async def _start(self, connection: Connection) -> asyncio.Task[None]:
+        await self._around.gate.enter()
+        return asyncio.create_task(connection.run())
+
+    async def _serve(
+        self, connection: Connection, running: asyncio.Task[None]
+    ) -> tuple[Connection, float | None]:
+        """Serve until there is no connection any more; return the last one, and how long to wait.
+
+        A connection that is to leave is kept until another one delivers everything.
+        """
+        taking_over = running
+        try:
+            while True:
+                leaving = asyncio.create_task(connection.leaving.wait())
+                try:
+                    await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    leaving.cancel()
+                if running.done():
+                    return connection, self._sort(running)
+                successor = self._new_connection()
+                taking_over = await self._start(successor)
+                if await self._until_ready(successor, taking_over, running):
+                    self._note("rotated", "another connection took over", QualityKind.ROTATED)
+                    await _end(running)
+                    connection, running = successor, taking_over
+                else:
+                    await _end(taking_over)
+                    await asyncio.wait({running}, timeout=TAKE_OVER_SECONDS)
+                    connection.leaving.clear()
+        finally:
+            await _end(running)
+            await _end(taking_over)
+
+    async def _until_ready(
+        self,
+        successor: Connection,
+        taking_over: asyncio.Task[None],
+        running: asyncio.Task[None],
+    ) -> bool:
+        """Wait for a successor; False if it failed and the one before it is still there."""
+        until = _now() + TAKE_OVER_SECONDS
+        while _now() < until and not taking_over.done():
+            if self._delivers(successor) or (running.done() and successor.opened_at is not None):
+                return True
+            await asyncio.sleep(0.05)
+        return not taking_over.done() and successor.opened_at is not None
+
+    def _delivers(self, successor: Connection) -> bool:
+        """Say whether all streams are there, and every book that the one before it has."""
+        session = self.session
+        return session is not None and successor.is_ready and session.has_books(successor.number)
+
+    def _sort(self, ended: asyncio.Task[None]) -> float | None:
+        """Note why a connection ended; return how long to stay away where the venue says so."""
+        error = ended.exception() if not ended.cancelled() else None
+        if isinstance(error, RateLimited):
+            self._note("rate_limited", str(error), QualityKind.RATE_LIMITED)
+            return error.retry_after_seconds
+        if isinstance(error, RefusedError):
+            self._note("refused", str(error), QualityKind.REFUSED)
+            return REFUSED_SECONDS
+        if isinstance(error, TransportError) or error is None:
+            silent = isinstance(error, SilentError)
+            kind = QualityKind.STALE if silent else QualityKind.DISCONNECTED
+            self._note("down", str(error or "closed"), kind)
+            return None
+        raise error
+
+    def _new_connection(self) -> Connection:
+        self._numbers += 1
+        number = self._numbers
+        connection = Connection(self._around.feed, self._plan, self._url, number, self)
+        self._connections[number] = connection
+        for old in [one for one in self._connections if one <= number - 2 * self._wanted - 2]:
+            del self._connections[old]
+        return connection
+
+    def up(self, number: int) -> Line:
+        """Take a connection that was opened into the session, or begin a new one with it."""
+        now_us = self.now_us()
+        around = self._around
+        self._record(number, "connect", now_us, self._introduction())
+        if self.session is not None and not self.session.is_down:
+            self.session.attach(number, now_us)
+        else:
+            if self.session is not None:
+                self._take(self.session.on_tick(now_us))
+            self.session = Session(
+                around.feed,
+                self._plan.streams,
+                f"{self.name}@{now_us}",
+                now_us,
+                instruments=around.instruments,
+                memory=self._memory,
+                shared=around.shared,
+                linger_us=around.linger_us,
+                line=number,
+            )
+        self.stats.connects += 1
+        if self.stats.connects > 1:
+            around.meter.reconnects.inc()
+        around.meter.connected.inc()
+        self._note("connected", self._url, QualityKind.CONNECTED)
+        return self.session.line(number)
+
+    def down(self, number: int) -> None:
+        """Take a connection that ended out of the session."""
+        now_us = self.now_us()
+        self._around.meter.connected.dec()
+        self._record(number, "close", now_us)
+        if self.session is not None:
+            self._take(self.session.detach(number, now_us))
+
+    def frame(self, number: int, frame: bytes, receive_us: int) -> None:
+        """Take a frame in."""
+        around = self._around
+        self.stats.frames += 1
+        around.meter.messages.inc()
+        if around.on_frame is not None:
+            name = f"{self.name}~{number}"
+            around.on_frame(RecordedFrame(receive_us, name, "recv", self._recorded_url, frame))
+        if self.session is not None:
+            out = self.session.on_frame(frame, receive_us, number)
+            if out.leaving is not None:
+                self._note("leaving", out.leaving, QualityKind.LEAVING)
+                self._connections[number].leaving.set()
+            self._take(out)
+
+    def pong(self, number: int) -> None:
+        """Note that the venue answered a ping of the protocol."""
+        now_us = self.now_us()
+        self._record(number, "pong", now_us)
+        if self.session is not None:
+            self.session.on_heartbeat(now_us, number)
+
+    def awaits(self, key: str) -> bool:
+        """Say whether the answer to a REST call is of use now."""
+        return self.session is not None and not self.session.is_down and self.session.awaits(key)
+
+    def answer(self, key: str, body: bytes, now_us: int) -> None:
+        """Take the answer to a REST call in, if it is of use."""
+        if self.session is not None and self.awaits(key):
+            self._take(self.session.on_answer(key, body, now_us))
+
+    def _take(self, out: Outcome) -> None:
+        around = self._around
+        self.stats.trades += out.trades
+        if out.batches:
+            around.outbox.put_batches(out.batches)
+            around.meter.batches(out.batches)
+        self._set_aside(out.drops)
+        for event in out.events:
+            around.outbox.put_quality(event)
+            around.meter.event(event)
+        for refused in out.refused:
+            self._note("refused", refused.detail, QualityKind.REFUSED)
+        for resubscribe in out.resubscribes:
+            self._connections[resubscribe.line].begin_anew(resubscribe.stream)
+        for ask in out.asks:
+            self._ask(ask)
+        if out.listed:
+            around.on_listed()
+
+    def _set_aside(self, drops: Sequence[Drop]) -> None:
+        if not drops:
+            return
+        self._around.outbox.put_drops(self.name, drops)
+        for drop in drops:
+            self.stats.rejected[drop.reason] = self.stats.rejected.get(drop.reason, 0) + 1
+            self._around.meter.rejected(drop.reason)
+
+    def _ask(self, ask: Ask) -> None:
+        if len(self._calls) >= MAX_CALLS:
+            self._fail(ask, f"more than {MAX_CALLS} calls are out")
+            return
+        call = asyncio.create_task(self._call(ask))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _call(self, ask: Ask) -> None:
+        """Make a call, several times if need be; whatever comes of it goes to the session."""
+        backoff = self._around.backoff()
+        for attempt in range(1, CALL_TRIES + 1):
+            try:
+                body = await self._around.rest.call(ask.request)
+            except (RefusedError, PayloadError) as error:
+                self._fail(ask, str(error))
+                return
+            except TransportError as error:
+                if isinstance(error, RateLimited):
+                    self._note("rate_limited", str(error), QualityKind.RATE_LIMITED)
+                if attempt == CALL_TRIES:
+                    self._fail(ask, str(error))
+                    return
+                await asyncio.sleep(backoff.next_seconds())
+            else:
+                now_us = self.now_us()
+                self._record_call(ask, "http", now_us, body)
+                self.answer(call_key(ask.request), body, now_us)
+                return
+
+    def _fail(self, ask: Ask, detail: str) -> None:
+        now_us = self.now_us()
+        self._record_call(ask, "failed", now_us, detail.encode())
+        if self.session is not None:
+            self._take(self.session.on_failure(call_key(ask.request), detail, now_us))
+
+    def _introduction(self) -> bytes:
+        """Say what the session is of, so that a recording can be played back as it was."""
+        introduction = Introduction(
+            feed=self._around.feed.name,
+            group=self.name,
+            streams=[stream.name for stream in self._plan.streams],
+            instruments=list(self._around.instruments),
+            linger_us=self._around.linger_us,
+        )
+        return msgspec.json.encode(introduction)
+
+    def _record(self, number: int, kind: FrameKind, now_us: int, data: bytes = b"") -> None:
+        if self._around.on_frame is not None:
+            name = f"{self.name}~{number}"
+            self._around.on_frame(RecordedFrame(now_us, name, kind, self._recorded_url, data))
+
+    def _record_call(self, ask: Ask, kind: FrameKind, now_us: int, data: bytes) -> None:
+        if self._around.on_frame is not None:
+            url = self._around.rest.recorded_url(ask.request)
+            self._around.on_frame(RecordedFrame(now_us, "rest", kind, url, data))
+
+    def _note(self, state: str, detail: str, kind: QualityKind) -> None:
+        """Log a change of state, and put it beside the data."""
+        self.stats.state, self.stats.detail = state, detail
+        usual = kind in (QualityKind.CONNECTED, QualityKind.ROTATED)
+        (_log.info if usual else _log.warning)(state, connection=self.name, detail=detail)
+        now_us = self.now_us()
+        assets = {one.asset for one in self._around.instruments}
+        named = {stream.instrument.asset for stream in self._plan.streams if stream.instrument}
+        for asset in sorted(named or assets):
+            event = QualityEvent(
+                kind=kind,
+                venue=self._around.feed.venue,
+                symbol="",
+                asset=asset,
+                stream=self.name,
+                session="",
+                from_us=now_us,
+                to_us=now_us,
+                count=1,
+                detail=detail[:500],
+                log_time_us=now_us,
+            )
+            self._around.outbox.put_quality(event)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

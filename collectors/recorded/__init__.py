@@ -1,0 +1,1 @@
+"""Recordings through the same sessions as live frames."""

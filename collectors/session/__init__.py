@@ -1,0 +1,1 @@
+"""What a connection delivers as a pure state machine, from frames to records."""

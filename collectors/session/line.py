@@ -1,0 +1,86 @@
+"""One connection as its session sees it: what was acknowledged and what was heard on it."""
+
+from collections.abc import Iterable, Sequence
+
+from collectors.venue import Channel, Parser, Stream
+from schemas.units import US_PER_SECOND
+
+FIRST_WORD_US = 30 * US_PER_SECOND
+"""A stream that begins with a snapshot or repeats itself, and has said nothing by then, is dead."""
+
+MAX_TRIES = 3
+
+_MOVING = (Channel.TRADES, Channel.BOOK, Channel.TOP, Channel.TICKER)
+_TALKATIVE = (Channel.TOP, Channel.TICKER)
+
+
+class Line:
+    """What one connection has shown of itself.
+
+    Args:
+        parser: reads its frames.
+        streams: what was asked for.
+        opened_us: when it was opened.
+    """
+
+    def __init__(self, parser: Parser, streams: Sequence[Stream], opened_us: int) -> None:
+        self.parser = parser
+        self.opened_us = opened_us
+        self.heard_us = opened_us
+        self._streams = {stream.name: stream for stream in streams}
+        self._acknowledged: set[str] = set()
+        self._words_us: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
+
+    def hear(self, stream: Stream, now_us: int) -> None:
+        """Note a word on a stream."""
+        self._words_us[stream.name] = now_us
+
+    def acknowledge(self, names: Iterable[str]) -> list[str]:
+        """Note what the venue acknowledged (everything where it does not say what)."""
+        known = [name for name in names if name in self._streams] or list(self._streams)
+        self._acknowledged.update(known)
+        return known
+
+    @property
+    def unacknowledged(self) -> list[str]:
+        """Streams that were asked for, not acknowledged, and on which nothing came."""
+        return [
+            name
+            for name in self._streams
+            if name not in self._acknowledged and name not in self._words_us
+        ]
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything is acknowledged and every stream that must speak has spoken."""
+        return not self.unacknowledged and all(
+            name in self._words_us
+            for name, stream in self._streams.items()
+            if stream.channel in (*_TALKATIVE, Channel.BOOK)
+        )
+
+    def newest_words_us(self) -> dict[Channel, int]:
+        """Return when each channel that always moves was last heard on any of its streams."""
+        newest: dict[Channel, int] = {}
+        for name, stream in self._streams.items():
+            if stream.channel in _MOVING:
+                word_us = self._words_us.get(name, self.opened_us)
+                newest[stream.channel] = max(newest.get(stream.channel, 0), word_us)
+        return newest
+
+    def dead_streams(self, now_us: int) -> list[Stream]:
+        """Return streams that never said a word and should have; each a few times, ever later."""
+        found = []
+        for name, stream in self._streams.items():
+            tries = self._tries.get(name, 0)
+            wait_us = FIRST_WORD_US * (tries + 1)
+            if (
+                stream.channel in _TALKATIVE
+                and name not in self._words_us
+                and tries < MAX_TRIES
+                and now_us - self.opened_us > wait_us
+            ):
+                self._tries[name] = tries + 1
+                found.append(stream)
+        return found

@@ -1,0 +1,37 @@
+"""What outlives a session of one plan: which trades and liquidations came already."""
+
+from collectors.session.lanes.liquidations import LiquidationMemory
+from collectors.session.seen import GaplessSeen, RecentSeen, Seen
+from collectors.venue import Gap
+
+
+class Memory:
+    """The memory of one plan over its sessions.
+
+    Attributes:
+        covered_us: up to when the last session that ended had everything.
+        sessions: how many there were.
+    """
+
+    def __init__(self) -> None:
+        self.covered_us = 0
+        self._trades: dict[str, Seen] = {}
+        self._liquidations: dict[str, LiquidationMemory] = {}
+        self.sessions = 0
+        self.unsettled: list[Gap] = []
+        """Gaps on record whose repair was cut off with the last connection of a session."""
+
+    def take_unsettled(self) -> list[Gap]:
+        """Return the gaps whose repair is to begin again, each once."""
+        taken, self.unsettled = self.unsettled, []
+        return taken
+
+    def trades(self, symbol: str, *, gapless: bool) -> Seen:
+        """Return which trades of an instrument came already."""
+        if symbol not in self._trades:
+            self._trades[symbol] = GaplessSeen() if gapless else RecentSeen()
+        return self._trades[symbol]
+
+    def liquidations(self, symbol: str) -> LiquidationMemory:
+        """Return which liquidations of an instrument came already."""
+        return self._liquidations.setdefault(symbol, {})

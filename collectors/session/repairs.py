@@ -1,0 +1,120 @@
+"""Gaps of trades from their discovery to their end: repaired over REST, or permanent, on record."""
+
+from collections.abc import Mapping, Sequence
+
+from collectors.messages import Message
+from collectors.session.answers import Answers, Repaired
+from collectors.session.findings import Findings
+from collectors.session.lanes.trades import TradeLane
+from collectors.session.outcome import Ask, Outcome
+from collectors.venue import Feed, Gap, Stream
+from schemas.ops import QualityKind
+from schemas.trades import TradeRow
+
+TradeLanes = Mapping[str, TradeLane]
+
+
+class Repairs:
+    """Finds the gaps of a session's trade lanes and sees to their repair.
+
+    Args:
+        feed: whose trades.
+        answers: the calls that are out.
+        findings: writes the records.
+        covered_us: up to when the session before had everything.
+    """
+
+    def __init__(
+        self, feed: Feed, answers: Answers, findings: Findings, covered_us: int = 0
+    ) -> None:
+        self._covered_us = covered_us
+        self._feed = feed
+        self._answers = answers
+        self._findings = findings
+
+    def note_holes(self, lane: TradeLane, stream: Stream, now_us: int, out: Outcome) -> None:
+        """Begin to repair the holes in a lane's ids that stayed open."""
+        for hole in lane.seen.gaps(now_us):
+            gap = Gap(stream, hole.from_us, hole.to_us, hole.first_id, hole.last_id)
+            self._begin(lane, gap, now_us, out)
+
+    def note_return(
+        self,
+        lane: TradeLane,
+        stream: Stream,
+        rows: Sequence[TradeRow],
+        new: Sequence[TradeRow],
+        now_us: int,
+        out: Outcome,
+    ) -> None:
+        """Look at the first trades after a time without a connection.
+
+        Where ids have no holes they tell what is missing. Else what lies between the end of the
+        session before (or its last trade, if that is later) and the first trade after is unknown,
+        unless the venue repeats what we know already.
+        """
+        before_us, lane.before_us = max(lane.before_us, self._covered_us), 0
+        overlap = self._feed.replays_history and len(new) < len(rows)
+        if self._feed.gapless_ids or overlap:
+            return
+        first_us = min((row[0] for row in rows), default=before_us)
+        if first_us > before_us:
+            self._begin(lane, Gap(stream, before_us, first_us), now_us, out)
+
+    def _begin(self, lane: TradeLane, gap: Gap, now_us: int, out: Outcome) -> None:
+        lane.tally.gaps += 1
+        out.events.append(self._findings.gap(QualityKind.GAP, gap, now_us, "trades are missing"))
+        self._fetch(lane, gap, now_us, out)
+
+    def resume(self, gap: Gap, now_us: int, lanes: TradeLanes, out: Outcome) -> None:
+        """Begin a repair again that was cut off with an earlier session."""
+        self._fetch(lanes.get(gap.stream.name), gap, now_us, out)
+
+    def _fetch(self, lane: TradeLane | None, gap: Gap, now_us: int, out: Outcome) -> None:
+        calls = self._feed.missed(gap)
+        if calls is None:
+            detail = "the venue has no way to fetch them"
+            out.events.append(self._findings.gap(QualityKind.GAP_PERMANENT, gap, now_us, detail, 0))
+            return
+        step = self._answers.repair(gap, calls, now_us)
+        if isinstance(step, Repaired):
+            self._end(step, lane, now_us, out)
+        else:
+            out.asks.append(step)
+
+    def take(
+        self, key: str, body: bytes, now_us: int, lanes: TradeLanes, out: Outcome
+    ) -> Sequence[Message]:
+        """Take the answer to a call in; return what it says where it is no repair's.
+
+        Raises:
+            PayloadError: it cannot be read.
+        """
+        step = self._answers.take(key, body)
+        if isinstance(step, Ask):
+            out.asks.append(step)
+        elif isinstance(step, Repaired):
+            self._end(step, lanes.get(step.gap.stream.name), now_us, out)
+        elif step is not None:
+            return step
+        return ()
+
+    def fail(self, key: str, detail: str, now_us: int, lanes: TradeLanes, out: Outcome) -> None:
+        """Note that a call got no answer."""
+        step = self._answers.fail(key, detail)
+        if step is not None:
+            self._end(step, lanes.get(step.gap.stream.name), now_us, out)
+
+    def expire(self, now_us: int, lanes: TradeLanes, out: Outcome) -> None:
+        """Give up what takes too long."""
+        for step in self._answers.expire(now_us):
+            self._end(step, lanes.get(step.gap.stream.name), now_us, out)
+
+    def _end(self, step: Repaired, lane: TradeLane | None, now_us: int, out: Outcome) -> None:
+        recovered = 0
+        if lane is not None and step.found.rows:
+            recovered = lane.take_fetched(step.found.rows, now_us)
+            out.trades += recovered
+        whole = step.found.complete
+        kind = QualityKind.GAP_REPAIRED if whole else QualityKind.GAP_PERMANENT
+        out.events.append(self._findings.gap(kind, step.gap, now_us, step.detail, recovered))
