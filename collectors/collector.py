@@ -71,6 +71,13 @@ class Collector:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect until told to stop, then send what is left."""
+        try:
+            await self._collect(stop)
+        finally:
+            await self.outbox.flush(FLUSH_SECONDS)
+            self.outbox.close()
+
+    async def _collect(self, stop: asyncio.Event) -> None:
         async with aiohttp.ClientSession(headers={"User-Agent": "perptape"}) as http:
             sender = asyncio.create_task(self.outbox.run())
             ticker = asyncio.create_task(self._tick())
@@ -87,8 +94,6 @@ class Collector:
             await asyncio.gather(ticker, sender, return_exceptions=True)
         for task in done - {stopped}:
             task.result()
-        await self.outbox.flush(FLUSH_SECONDS)
-        self.outbox.close()
 
     async def _tick(self) -> None:
         """Let time pass for every session, connected or not."""

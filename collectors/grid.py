@@ -20,7 +20,7 @@ from schemas.market import EXCLUDED_CLASSES, OFF_GRID, OrderClass, Side
 from schemas.trades import TradeRow
 from schemas.units import parse_decimal, plain, to_steps
 
-MEMO_ENTRIES = 65_536
+MEMO_ENTRIES = 16_384
 INT64_MAX = 2**63 - 1
 EARLIEST_US = 1_230_768_000_000_000
 """2009-01-01: no trade is older than Bitcoin."""

@@ -10,6 +10,7 @@ The sums are kept up to date with every change instead of being taken anew: what
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from operator import neg
 
 from collectors.grid import MEMO_ENTRIES, Steps, shown
 from collectors.messages import Level
@@ -184,8 +185,9 @@ class Side:
 
     def top(self, count: int) -> list[BookLevel]:
         """Return the best levels, best first."""
-        lots, sign = self.lots, self.sign
-        return [(sign * key, lots[key]) for key in self.keys[: -count - 1 : -1]]
+        best = self.keys[: -count - 1 : -1]
+        prices = best if self.sign > 0 else map(neg, best)
+        return list(zip(prices, map(self.lots.__getitem__, best), strict=True))
 
     @property
     def deepest(self) -> int | None:

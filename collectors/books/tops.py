@@ -24,10 +24,10 @@ class Tops:
         epoch: counts the times that a change may have been missed.
     """
 
-    def __init__(self, instrument: Instrument, stream: str) -> None:
+    def __init__(self, instrument: Instrument, stream: str, prices: Steps) -> None:
         self.stream = stream
         self.epoch = 0
-        self._prices = Steps(instrument.venue_tick)
+        self._prices = prices
         self._lots_per_unit = 1 / float(instrument.venue_lot)
         self._last: tuple[int, int, int, int] | None = None
         self._last_id = 0

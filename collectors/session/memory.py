@@ -1,5 +1,6 @@
 """What outlives a session of one plan: which trades and liquidations came already."""
 
+from collectors.grid import Steps
 from collectors.session.lanes.liquidations import LiquidationMemory
 from collectors.session.seen import GaplessSeen, RecentSeen, Seen
 from collectors.venue import Gap
@@ -17,6 +18,7 @@ class Memory:
         self.covered_us = 0
         self._trades: dict[str, Seen] = {}
         self._liquidations: dict[str, LiquidationMemory] = {}
+        self._prices: dict[str, Steps] = {}
         self.sessions = 0
         self.unsettled: list[Gap] = []
         """Gaps on record whose repair was cut off with the last connection of a session."""
@@ -25,6 +27,12 @@ class Memory:
         """Return the gaps whose repair is to begin again, each once."""
         taken, self.unsettled = self.unsettled, []
         return taken
+
+    def prices(self, venue_tick: str) -> Steps:
+        """Return what turns texts of prices into ticks; books on one grid share it."""
+        if venue_tick not in self._prices:
+            self._prices[venue_tick] = Steps(venue_tick)
+        return self._prices[venue_tick]
 
     def trades(self, symbol: str, *, gapless: bool) -> Seen:
         """Return which trades of an instrument came already."""

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from runtime.cli.stages import stage
 from runtime.errors import ConfigurationError, PerptapeError
-from runtime.memory import relax_cycle_collection
+from runtime.memory import relax_cycle_collection, return_freed_memory
 from runtime.settings import EVERYTHING, Settings, load_settings
 from schemas.market import Kind
 
@@ -226,6 +226,7 @@ def doctor(store: StoreOption = None, log: LogOption = None) -> None:
 def _run(settings: Settings, work: Coroutine[Any, Any, Any]) -> Any:
     stage("runtime.log").configure_logging(settings.log_level)
     relax_cycle_collection()
+    return_freed_memory()
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

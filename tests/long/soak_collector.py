@@ -30,7 +30,7 @@ from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from runtime.bus.protocol import Outgoing
 from runtime.clock import WarpedClock
 from runtime.log import configure_logging
-from runtime.memory import relax_cycle_collection
+from runtime.memory import relax_cycle_collection, return_freed_memory
 from runtime.metrics import Metrics
 from schemas.ops import QualityEvent, QualityKind
 from schemas.topics import QUALITY
@@ -189,6 +189,7 @@ async def main(folder: Path, speed: float, venues: dict[str, Any]) -> None:
 if __name__ == "__main__":
     configure_logging("error")
     relax_cycle_collection()
+    return_freed_memory()
     seen.MAX_REMEMBERED = liquidations.MAX_REMEMBERED = REMEMBERED_IDS
     grid.MEMO_ENTRIES = MEMO_ENTRIES
     asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])))

@@ -10,6 +10,7 @@ from typing import Any
 
 from collectors.books.book import Book
 from collectors.books.tops import Tops
+from collectors.grid import Steps
 from collectors.messages import BookUpdate, Top
 from collectors.session.lanes.base import Header, Lane
 from collectors.venue import BookRule, Chain
@@ -25,6 +26,12 @@ STEADY_US = 60 * US_PER_SECOND
 """A book that has been valid for so long is asked for at once again when it is lost."""
 
 _LONGEST_WAIT_US = 60 * US_PER_SECOND
+
+
+_NOTHING: dict[str, Any] = {
+    "event_time_us": 0, "update_id": 0, "bids": [], "asks": [], "bid_levels": 0, "ask_levels": 0,
+}  # fmt: skip
+"""What is said of a book that may not be used."""
 
 
 class _Kept:
@@ -49,6 +56,7 @@ class BookLane(Lane):
         stream: the venue's name of the book's stream.
         opened_us: when the session was opened.
         rule: how the feed's books are kept.
+        prices: texts of prices to ticks.
         top_stream: the venue's name of the stream of best prices, "" where there is none.
         on_recovery: told when a book is valid again: since when it was not, until when, and why.
     """
@@ -62,11 +70,13 @@ class BookLane(Lane):
         opened_us: int,
         *,
         rule: BookRule,
+        prices: Steps,
         top_stream: str,
         on_recovery: Callable[["BookLane", int, int], None],
     ) -> None:
         super().__init__(instrument, stream, opened_us)
         self._rule = rule
+        self._prices = prices
         self._kept: dict[int, _Kept] = {}
         self._line: int | None = None
         self._on_recovery = on_recovery
@@ -74,14 +84,14 @@ class BookLane(Lane):
         self._epoch = 0
         self._epochs: tuple[int | None, int] | None = None
         self._checked_us = opened_us
-        self._tops = Tops(instrument, top_stream)
+        self._tops = Tops(instrument, top_stream, prices)
         self.moved_us = 0
         """When the instrument was last seen to trade or to change its best price."""
 
     def attach(self, line: int, now_us: int) -> None:
         """Begin a book for a connection."""
         fetched = self._rule.chain.is_fetched
-        book = Book(self._rule, self.instrument)
+        book = Book(self._rule, self.instrument, self._prices)
         self._kept[line] = _Kept(book, now_us if fetched else now_us + FIRST_WAIT_US)
 
     def detach(self, line: int) -> None:
@@ -229,9 +239,9 @@ class BookLane(Lane):
         state = self.state
         self._account(now_us, state)
         self._dirty_us = 0
-        about: dict[str, Any] = {"event_time_us": 0, "update_id": 0, "bids": [], "asks": []}
-        about |= {"bid_levels": 0, "ask_levels": 0}
-        if book is not None:
+        if book is None:
+            about: dict[str, Any] = _NOTHING
+        else:
             self._note_epoch(book)
             about = {
                 "event_time_us": book.event_time_us,

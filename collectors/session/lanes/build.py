@@ -99,6 +99,7 @@ class LaneMaker:
             stream.name,
             self.opened_us,
             rule=self.feed.book,
+            prices=self.memory.prices(instrument.venue_tick),
             top_stream=tops.get(instrument.symbol, ""),
             on_recovery=self.on_recovery,
         )

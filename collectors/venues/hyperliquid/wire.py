@@ -387,4 +387,5 @@ def _unknown(coin: str) -> Rejected:
 
 
 def _no_time(milliseconds: int) -> Rejected:
-    return Rejected("invalid_time", f"expected a time of 2009 to 2099, was {milliseconds}")
+    shown = grid.shown(milliseconds)
+    return Rejected("invalid_time", f"expected a time of 2009 to 2099, was {shown}")
