@@ -128,7 +128,7 @@ def binance_book(random_: random.Random, number: int) -> bytes:
 
 
 def binance_ticker(random_: random.Random, number: int) -> bytes:
-    """Make one best bid and ask of Binance USD-M, the shortest frame of no use."""
+    """Make one best bid and ask of Binance USD-M, the shortest frame there is."""
     data = {"e": "bookTicker", "u": 11_800_000_009_144 + number, "s": "BTCUSDT"}
     data |= {"b": price(random_), "B": quantity(random_), "a": price(random_)}
     data |= {"A": quantity(random_), "T": NOW_MS + number, "E": NOW_MS + number}
@@ -138,7 +138,7 @@ def binance_ticker(random_: random.Random, number: int) -> bytes:
 def bybit_book(random_: random.Random, number: int) -> bytes:
     """Make one step of a book of Bybit."""
     data = {"s": "BTCUSDT", "b": levels(random_, 8), "a": levels(random_, 8), "u": number}
-    topic = "orderbook.50.BTCUSDT"
+    topic = "orderbook.200.BTCUSDT"
     return dump({"topic": topic, "type": "delta", "ts": NOW_MS + number, "data": data})
 
 
@@ -227,24 +227,24 @@ def documented() -> list[Case]:
     ]
 
 
-def ignored() -> list[Case]:
-    """Make frames of books, which a trade feed ignores."""
-    made: list[tuple[Feed, str, Maker]] = [
-        (binance.USDM, "ignored book frame", binance_book),
-        (binance.USDM, "ignored best bid and ask", binance_ticker),
-        (BYBIT_LINEAR, "ignored book frame", bybit_book),
-        (OKX_SWAP, "ignored book frame", okx_book),
-        (HYPERLIQUID, "ignored book frame", hyperliquid_book),
+def books() -> list[Case]:
+    """Make frames of books and of best prices."""
+    made: list[tuple[Feed, str, Maker, str]] = [
+        (binance.USDM, "book", binance_book, "BTCUSDT"),
+        (binance.USDM, "best prices", binance_ticker, "BTCUSDT"),
+        (BYBIT_LINEAR, "book", bybit_book, "BTCUSDT"),
+        (OKX_SWAP, "book", okx_book, "BTC-USDT-SWAP"),
+        (HYPERLIQUID, "book", hyperliquid_book, "BTC"),
     ]
     random_ = random.Random(7)  # noqa: S311 - seeded on purpose
     return [
         Case(
             feed.name,
             source,
-            parser_of(feed, "0.1", "0.001", "BTC"),
+            parser_of(feed, "0.1", "0.001", symbol),
             [make(random_, number) for number in range(FRAMES)],
         )
-        for feed, source, make in made
+        for feed, source, make, symbol in made
     ]
 
 
@@ -308,7 +308,7 @@ def measure(case: Case) -> dict[str, Any]:
 
 def run() -> list[dict[str, Any]]:
     """Measure every case and return one row each."""
-    cases = documented() + ignored() + (captured() if CAPTURES.is_dir() else [])
+    cases = documented() + books() + (captured() if CAPTURES.is_dir() else [])
     gc.collect()
     gc.freeze()  # the frames are not part of what is measured
     try:

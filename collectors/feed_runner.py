@@ -130,28 +130,36 @@ class FeedRunner:
             group.give_up(why)
 
     async def _adopt(self, chosen: list[Instrument], rest: RestClient, ws_url: str) -> None:
-        """Collect these instruments from now on: connections that stay as they are go on."""
+        """Collect these instruments from now on: connections that stay as they are go on.
+
+        A connection of a stream with all instruments in it does not stay as it is.
+        """
         self._outbox.put_instruments(chosen, self._clock.now_us())
         self._instruments = chosen
         around = self._surroundings(rest)
         wanted = self.feed.plan(self.feed.streams(chosen))
-        kept = {name: group for name, group in self.groups.items() if group.plan in wanted}
-        for name in [name for name in self.groups if name not in kept]:
+        replaced = [
+            name
+            for name, group in self.groups.items()
+            if group.plan not in wanted or None in [one.instrument for one in group.plan.streams]
+        ]
+        memories = [self.groups[name].memory for name in replaced]
+        for name in replaced:
             task = self._tasks.pop(name)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             del self.groups[name]
-        running = [group.plan for group in kept.values()]
+        running = [group.plan for group in self.groups.values()]
         for plan in wanted:
             if plan not in running:
-                self._begin(plan, around, ws_url)
+                self._begin(plan, around, ws_url).memory.inherit(memories)
 
-    def _begin(self, plan: Plan, around: Surroundings, ws_url: str) -> None:
+    def _begin(self, plan: Plan, around: Surroundings, ws_url: str) -> Group:
         name = f"{self.feed.name}/{self._number}"
         self._number += 1
-        group = Group(around, plan, name, ws_url, self._settings.connections)
-        self.groups[name] = group
+        self.groups[name] = group = Group(around, plan, name, ws_url, self._settings.connections)
         self._tasks[name] = asyncio.create_task(group.run())
+        return group
 
     def _surroundings(self, rest: RestClient) -> Surroundings:
         return Surroundings(

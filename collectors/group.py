@@ -80,7 +80,7 @@ class Group:
         self._recorded_url = plan.at or around.feed.ws_url + plan.path
         self._url = ws_url + plan.path if ws_url else self._recorded_url
         self._wanted = connections
-        self._memory = Memory()
+        self.memory = Memory()
         self._connections: dict[int, Connection] = {}
         self._numbers = 0
         self._calls: set[asyncio.Task[None]] = set()
@@ -224,7 +224,7 @@ class Group:
                 f"{self.name}@{now_us}",
                 now_us,
                 instruments=around.instruments,
-                memory=self._memory,
+                memory=self.memory,
                 shared=around.shared,
                 linger_us=around.linger_us,
                 line=number,

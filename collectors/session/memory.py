@@ -1,5 +1,7 @@
 """What outlives a session of one plan: which trades and liquidations came already."""
 
+from collections.abc import Iterable
+
 from collectors.grid import Steps
 from collectors.session.lanes.liquidations import LiquidationMemory
 from collectors.session.seen import GaplessSeen, RecentSeen, Seen
@@ -22,6 +24,16 @@ class Memory:
         self.sessions = 0
         self.unsettled: list[Gap] = []
         """Gaps on record whose repair was cut off with the last connection of a session."""
+
+    def inherit(self, others: Iterable["Memory"]) -> None:
+        """Go on from the memories of plans that this one replaces."""
+        taken = list(others)
+        for other in taken:
+            self._trades |= other._trades
+            self._liquidations |= other._liquidations
+            self._prices |= other._prices
+            self.sessions += other.sessions
+        self.covered_us = min((other.covered_us for other in taken), default=0)
 
     def take_unsettled(self) -> list[Gap]:
         """Return the gaps whose repair is to begin again, each once."""

@@ -136,11 +136,6 @@ class Session:
         """Whether no connection is left."""
         return not self._lines
 
-    @property
-    def heard_us(self) -> int:
-        """When the venue was last heard from on any line."""
-        return self._publisher.heard_us
-
     def line(self, number: int) -> Line:
         """Return a line that is attached."""
         return self._lines[number]

@@ -147,8 +147,9 @@ class BookLane(Lane):
             kept.lost_us = receive_us
             kept.ask_us = receive_us if not kept.tries else max(receive_us, kept.ask_us)
             self.tally.gaps += 1
+        before = self._line
         self._choose()
-        if line == self._line or self._line is None:
+        if line in (before, self._line) or self._line is None:
             self._dirty_us = self._dirty_us or receive_us
             if line == self._line and not self._tops.has_stream and book.valid:
                 self._tops.observe(book, receive_us)
