@@ -16,14 +16,14 @@ from runtime.errors import TransportError
 from runtime.metrics import Metrics
 from runtime.recordings import RecordedFrame
 from runtime.settings import EVERYTHING, Settings
-from schemas.topics import BOOKS
+from schemas.topics import BOOKS, DAY_SECONDS, LIQUIDATIONS, TICKERS
 
 SIMULATOR_SECONDS = 20.0
 """How long the simulated venues may take to start, and to end."""
 
-BOOKS_SECONDS = 3600
-"""How long the embedded log keeps books: they are most of what is collected, about a megabyte a
-second for six assets."""
+KEPT_SECONDS = {BOOKS.name: 3_600, TICKERS.name: DAY_SECONDS, LIQUIDATIONS.name: DAY_SECONDS}
+"""How long the embedded log keeps what is read at once or not at all. Books are most of what is
+collected, about a megabyte a second for six assets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def open_log(
     settings: Settings, metrics: Metrics | None = None
 ) -> AsyncIterator[EmbeddedBus]:
     """Open the embedded log and close it in the end."""
-    kept = EmbeddedBusSettings(retention_seconds={BOOKS.name: BOOKS_SECONDS})
+    kept = EmbeddedBusSettings(retention_seconds=KEPT_SECONDS)
     counts = metrics.bus if metrics else None
     bus = await EmbeddedBus.open(settings.log, settings=kept, metrics=counts)
     try:
