@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from collectors.catalogue import choose_instruments
+from collectors.grid import Steps
 from collectors.messages import Ignored, Message, Rejected, Subscribed
 from collectors.session.answers import call_key
 from collectors.session.memory import Memory
@@ -357,7 +358,10 @@ def acknowledges(messages: Iterable[Message]) -> bool:
 
 
 def sizes(roots: Iterable[object]) -> tuple[int, int]:
-    """Return the length of the longest container that is reachable, and the bytes of all of it."""
+    """Return the length of the longest container that is reachable, and the bytes of all of it.
+
+    The memos of price texts do not count: they are bounded by themselves.
+    """
     seen: set[int] = set()
     waiting = list(roots)
     longest = total = 0
@@ -367,7 +371,7 @@ def sizes(roots: Iterable[object]) -> tuple[int, int]:
             continue
         seen.add(id(one))
         total += sys.getsizeof(one)
-        if isinstance(one, list | dict | set | deque):
+        if isinstance(one, list | dict | set | deque) and not isinstance(one, Steps):
             longest = max(longest, len(one))
         if isinstance(one, msgspec.Struct):  # some are unknown to the cycle collector
             waiting += [getattr(one, name) for name in one.__struct_fields__]
