@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping, Sequence
 
 import aiohttp
@@ -14,6 +15,7 @@ from collectors.venue import Feed
 from runtime.backoff import Backoff
 from runtime.bus.protocol import Sender
 from runtime.clock import Clock
+from runtime.memory import collect_cycles
 from runtime.metrics import CollectorMetrics, Metrics
 from schemas.units import US_PER_SECOND
 
@@ -21,6 +23,10 @@ FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 TICK_SECONDS = 0.01
 SET_BACK_US = US_PER_SECOND
+COLLECT_SECONDS = 60.0
+"""How often to look for cycles after connections have ended: their parsers are some, with all the
+numbers they remember, and the collector by itself comes by once in hours."""
+
 FLUSH_SECONDS = 10.0
 """How long to try, at the end, to send what is left; the rest stays in the spool."""
 
@@ -98,8 +104,15 @@ class Collector:
     async def _tick(self) -> None:
         """Let time pass for every session, connected or not."""
         last_us = self._clock.now_us()
+        collected, connects = time.monotonic(), 0
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            if now - collected > COLLECT_SECONDS:
+                before, connects = connects, sum(one.connects for one in self.connections.values())
+                collected = now
+                if connects != before:
+                    collect_cycles()
             now_us = self._clock.now_us()
             if now_us < last_us - SET_BACK_US:
                 # What is due is due by receive time: sessions of before would wait for hours.

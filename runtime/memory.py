@@ -18,6 +18,11 @@ def relax_cycle_collection() -> None:
     gc.freeze()
 
 
+def collect_cycles() -> None:
+    """Look for reference cycles now; takes some tens of milliseconds."""
+    gc.collect()
+
+
 def return_freed_memory() -> bool:
     """Have glibc give large blocks back to the system when they are freed.
 

@@ -46,8 +46,6 @@ CHECK_US = 250_000
 
 MAX_IGNORED_KINDS = 64
 
-_Handler = Callable[[Any, int, int, Outcome], None]
-
 
 class Session:
     """The life of one plan between two moments without any connection.
@@ -96,15 +94,6 @@ class Session:
         self._repairs = Repairs(feed, answers, self._findings, memory.covered_us)
         self._lines: dict[int, Line] = {}
         self.ignored: dict[str, int] = {}
-        self._handlers: dict[type, _Handler] = {
-            Trades: self._on_trades,
-            BookUpdate: self._on_book,
-            Top: self._on_top,
-            Liquidations: self._on_liquidations,
-            TickerValues: self._on_ticker,
-            Alive: self._on_alive,
-            Subscribed: self._on_subscribed,
-        }
         self.attach(line, opened_us)
         for lane in everything if memory.sessions else ():
             lane.tally.reconnects += 1
@@ -168,9 +157,9 @@ class Session:
             out.drops.append(Drop("oversized", detail, head, len(frame), receive_us))
             return out
         for message in self._lines[line].parser.parse(frame):
-            handler = self._handlers.get(type(message))
+            handler = _HANDLERS.get(type(message))
             if handler is not None:
-                handler(message, line, receive_us, out)
+                handler(self, message, line, receive_us, out)
             else:
                 self._on_other(message, frame, receive_us, out)
         return out
@@ -373,3 +362,16 @@ class Session:
             else:
                 out.resubscribes.append(Resubscribe(number, stream))
         self._publisher.note_due(lane)
+
+
+_HANDLERS: dict[type, Callable[[Session, Any, int, int, Outcome], None]] = {
+    Trades: Session._on_trades,
+    BookUpdate: Session._on_book,
+    Top: Session._on_top,
+    Liquidations: Session._on_liquidations,
+    TickerValues: Session._on_ticker,
+    Alive: Session._on_alive,
+    Subscribed: Session._on_subscribed,
+}
+"""Not of the instance: with bound methods it would be a cycle, and a session with all its books
+would stay until the cycle collector comes by."""

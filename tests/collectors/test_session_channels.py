@@ -1,6 +1,8 @@
 """A session with all channels: books, best prices, liquidations, tickers, gaps and their repair."""
 
+import gc
 import json
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -506,3 +508,15 @@ def test_history_from_before_we_listened_stays_out_after_a_reconnect_too() -> No
     assert later == ([3], [])
     lost = taken(BASE_US + 9 * US_PER_SECOND, trades((7, 8_000)))
     assert lost == ([7], [QualityKind.GAP])
+
+
+def test_a_session_that_is_over_is_gone_without_the_cycle_collector() -> None:
+    gc.disable()
+    try:
+        session = new_session(bybit(), Channel.BOOK, Channel.TOP, Channel.TRADES)
+        session.on_frame(snapshot(), BASE_US)
+        over = weakref.ref(session)
+        del session
+        assert over() is None
+    finally:
+        gc.enable()
