@@ -58,7 +58,7 @@ class BookLane(Lane):
         rule: how the feed's books are kept.
         prices: texts of prices to ticks.
         top_stream: the venue's name of the stream of best prices, "" where there is none.
-        on_recovery: told when a book is valid again: since when it was not, until when, and why.
+        on_recovery: told when a book is valid again: since when it was not, until when.
     """
 
     schema = BOOKS_SCHEMA
