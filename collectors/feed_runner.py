@@ -10,17 +10,16 @@ import structlog
 
 from collectors.catalogue import choose_instruments, fetch_instruments
 from collectors.connection import ConnectGate
-from collectors.group import Group, OnFrame, Surroundings
+from collectors.group import Group, Surroundings
 from collectors.meter import FeedMeter
 from collectors.outbox.outbox import Outbox
 from collectors.poller import Poller
-from collectors.rest import RestClient
+from collectors.rest import OnFrame, RestClient
 from collectors.venue import Feed, Plan, Request
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
 from runtime.metrics import CollectorMetrics
-from runtime.recordings import RecordedFrame
 from schemas.instruments import Instrument
 from schemas.market import FeedState
 
@@ -79,6 +78,7 @@ class FeedRunner:
         self._gate = ConnectGate(feed.limits.connect_interval_seconds)
         self._shared = feed.memory()
         self._instruments: list[Instrument] = []
+        self._told: dict[str, Instrument] = {}
         self._listed = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._number = 0
@@ -90,9 +90,11 @@ class FeedRunner:
         """
         own_rest_url, own_ws_url = self.feed.rest_url, ""
         rest_url, ws_url = self._settings.addresses.get(self.feed.name, (own_rest_url, own_ws_url))
-        rest = RestClient(self.feed, rest_url, http)
+        rest = RestClient(self.feed, rest_url, http, self._settings.on_frame)
         try:
-            await self._adopt(await self._ask_until_listed(rest), rest, ws_url)
+            chosen = await self._ask_until_listed(rest)
+            self._tell(chosen)
+            await self._adopt(chosen, rest, ws_url)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._poller(rest).run())
                 tasks.create_task(self._refresh(rest, ws_url))
@@ -134,7 +136,6 @@ class FeedRunner:
 
         A connection of a stream with all instruments in it does not stay as it is.
         """
-        self._outbox.put_instruments(chosen, self._clock.now_us())
         self._instruments = chosen
         around = self._surroundings(rest)
         wanted = self.feed.plan(self.feed.streams(chosen))
@@ -152,7 +153,13 @@ class FeedRunner:
         running = [group.plan for group in self.groups.values()]
         for plan in wanted:
             if plan not in running:
-                self._begin(plan, around, ws_url).memory.inherit(memories)
+                self._begin(plan, around, ws_url).memory.inherit(memories, plan.streams)
+
+    def _tell(self, instruments: list[Instrument]) -> None:
+        """Put on record what is new about instruments."""
+        new = [one for one in instruments if one != self._told.get(one.symbol)]
+        self._outbox.put_instruments(new, self._clock.now_us())
+        self._told |= {one.symbol: one for one in new}
 
     def _begin(self, plan: Plan, around: Surroundings, ws_url: str) -> Group:
         name = f"{self.feed.name}/{self._number}"
@@ -180,9 +187,7 @@ class FeedRunner:
     def _record(self, rest: RestClient, request: Request, body: bytes) -> int:
         """Stamp an answer, and record it where that is wanted."""
         now_us = self._clock.now_us()
-        if self._settings.on_frame is not None:
-            url = rest.recorded_url(request)
-            self._settings.on_frame(RecordedFrame(now_us, "rest", "http", url, body))
+        rest.record(request, "http", now_us, body)
         return now_us
 
     async def _list(self, rest: RestClient) -> list[Instrument]:
@@ -233,18 +238,14 @@ class FeedRunner:
         """Adopt what changed; what is not listed any more is said to be so, and kept open."""
         chosen = choose_instruments(listed, self._settings.assets, self._settings.quotes)
         now = {one.symbol: one for one in chosen}
-        gone = [one for one in self._instruments if one.symbol not in now]
         for group in self.groups.values():
             for one in self._instruments:
-                state = FeedState.NOT_LISTED if one in gone else None
-                if group.session is not None:
-                    group.session.mark(one.symbol, state)
-        if gone:
-            departed = [msgspec.structs.replace(one, status=NOT_LISTED) for one in gone]
-            self._outbox.put_instruments(departed, self._clock.now_us())
+                group.memory.mark(one.symbol, None if one.symbol in now else FeedState.NOT_LISTED)
         next_list = [now.get(one.symbol, one) for one in self._instruments]
         known = {one.symbol for one in next_list}
         next_list += [one for one in chosen if one.symbol not in known]
+        gone = [one for one in self._instruments if one.symbol not in now]
+        self._tell([*chosen, *(msgspec.structs.replace(one, status=NOT_LISTED) for one in gone)])
         if next_list != self._instruments:
             changed = [one.symbol for one in next_list if one not in self._instruments]
             _log.info("instruments_changed", feed=self.feed.name, symbols=changed)

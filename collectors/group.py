@@ -14,10 +14,11 @@ from collectors.connection import ConnectGate, Connection, ConnectionStats, Sile
 from collectors.meter import FeedMeter
 from collectors.outbox.outbox import Outbox
 from collectors.recorded.introduction import Introduction
-from collectors.rest import RestClient
+from collectors.rest import OnFrame, RestClient
 from collectors.session.answers import call_key
 from collectors.session.line import Line
 from collectors.session.memory import Memory
+from collectors.session.opening import open_line
 from collectors.session.outcome import Ask, Drop, Outcome
 from collectors.session.session import Session
 from collectors.venue import Feed, Plan
@@ -37,9 +38,6 @@ MAX_CALLS = 64
 CALL_TRIES = 3
 
 _log = structlog.get_logger(__name__)
-
-OnFrame = Callable[[RecordedFrame], None]
-"""Sees everything that happens on a connection, e.g. a recorder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Group:
         self, around: Surroundings, plan: Plan, name: str, ws_url: str, connections: int = 1
     ) -> None:
         self._around = around
-        self._plan = plan
+        self.plan = plan
         self.name = name
         self._recorded_url = plan.at or around.feed.ws_url + plan.path
         self._url = ws_url + plan.path if ws_url else self._recorded_url
@@ -86,11 +84,6 @@ class Group:
         self._calls: set[asyncio.Task[None]] = set()
         self.session: Session | None = None
         self.stats = ConnectionStats()
-
-    @property
-    def plan(self) -> Plan:
-        """What it is subscribed to."""
-        return self._plan
 
     def now_us(self) -> int:
         """Return the time that frames are stamped with."""
@@ -202,7 +195,7 @@ class Group:
     def _new_connection(self) -> Connection:
         self._numbers += 1
         number = self._numbers
-        connection = Connection(self._around.feed, self._plan, self._url, number, self)
+        connection = Connection(self._around.feed, self.plan, self._url, number, self)
         self._connections[number] = connection
         for old in [one for one in self._connections if one <= number - 2 * self._wanted - 2]:
             del self._connections[old]
@@ -213,22 +206,20 @@ class Group:
         now_us = self.now_us()
         around = self._around
         self._record(number, "connect", now_us, self._introduction())
-        if self.session is not None and not self.session.is_down:
-            self.session.attach(number, now_us)
-        else:
-            if self.session is not None:
-                self._take(self.session.on_tick(now_us))
-            self.session = Session(
-                around.feed,
-                self._plan.streams,
-                f"{self.name}@{now_us}",
-                now_us,
-                instruments=around.instruments,
-                memory=self.memory,
-                shared=around.shared,
-                linger_us=around.linger_us,
-                line=number,
-            )
+        self.session, outs = open_line(
+            self.session,
+            around.feed,
+            self.plan.streams,
+            self.name,
+            number,
+            now_us,
+            instruments=around.instruments,
+            memory=self.memory,
+            shared=around.shared,
+            linger_us=around.linger_us,
+        )
+        for out in outs:
+            self._take(out)
         self.stats.connects += 1
         if self.stats.connects > 1:
             around.meter.reconnects.inc()
@@ -328,13 +319,13 @@ class Group:
                 await asyncio.sleep(backoff.next_seconds())
             else:
                 now_us = self.now_us()
-                self._record_call(ask, "http", now_us, body)
+                self._around.rest.record(ask.request, "http", now_us, body)
                 self.answer(call_key(ask.request), body, now_us)
                 return
 
     def _fail(self, ask: Ask, detail: str) -> None:
         now_us = self.now_us()
-        self._record_call(ask, "failed", now_us, detail.encode())
+        self._around.rest.record(ask.request, "failed", now_us, detail.encode())
         if self.session is not None:
             self._take(self.session.on_failure(call_key(ask.request), detail, now_us))
 
@@ -343,7 +334,7 @@ class Group:
         introduction = Introduction(
             feed=self._around.feed.name,
             group=self.name,
-            streams=[stream.name for stream in self._plan.streams],
+            streams=[stream.name for stream in self.plan.streams],
             instruments=list(self._around.instruments),
             linger_us=self._around.linger_us,
         )
@@ -354,11 +345,6 @@ class Group:
             name = f"{self.name}~{number}"
             self._around.on_frame(RecordedFrame(now_us, name, kind, self._recorded_url, data))
 
-    def _record_call(self, ask: Ask, kind: FrameKind, now_us: int, data: bytes) -> None:
-        if self._around.on_frame is not None:
-            url = self._around.rest.recorded_url(ask.request)
-            self._around.on_frame(RecordedFrame(now_us, "rest", kind, url, data))
-
     def _note(self, state: str, detail: str, kind: QualityKind) -> None:
         """Log a change of state, and put it beside the data."""
         self.stats.state, self.stats.detail = state, detail
@@ -366,7 +352,7 @@ class Group:
         (_log.info if usual else _log.warning)(state, connection=self.name, detail=detail)
         now_us = self.now_us()
         assets = {one.asset for one in self._around.instruments}
-        named = {stream.instrument.asset for stream in self._plan.streams if stream.instrument}
+        named = {stream.instrument.asset for stream in self.plan.streams if stream.instrument}
         for asset in sorted(named or assets):
             event = QualityEvent(
                 kind=kind,

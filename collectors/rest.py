@@ -6,12 +6,14 @@ back is obeyed by every call that waits.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import aiohttp
 
 from collectors.session.answers import call_key
 from collectors.venue import Feed, Request
 from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
+from runtime.recordings import FrameKind, RecordedFrame
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 MAX_BODY_BYTES = 64 * 2**20
@@ -26,6 +28,9 @@ REFUSALS = {
     451: "not served to this location (geo-block)",
 }
 
+OnFrame = Callable[[RecordedFrame], None]
+"""Sees everything that happens between us and a venue, e.g. a recorder."""
+
 
 class RestClient:
     """Calls one feed's REST service.
@@ -34,19 +39,29 @@ class RestClient:
         feed: whose limits hold.
         base_url: its address.
         http: the connection pool.
+        on_frame: sees the answers that are recorded.
     """
 
-    def __init__(self, feed: Feed, base_url: str, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        base_url: str,
+        http: aiohttp.ClientSession,
+        on_frame: OnFrame | None = None,
+    ) -> None:
         self._feed = feed
         self._base_url = base_url
         self._http = http
+        self._on_frame = on_frame
         self._spent: deque[tuple[float, int]] = deque()
         self._open_at = 0.0
         self._turn = asyncio.Lock()
 
-    def recorded_url(self, request: Request) -> str:
-        """Name a call in a recording: the venue's own address of it."""
-        return self._feed.rest_url + call_key(request)
+    def record(self, request: Request, kind: FrameKind, now_us: int, body: bytes) -> None:
+        """Record how a call ended, under the venue's own address of it, where that is wanted."""
+        if self._on_frame is not None:
+            url = self._feed.rest_url + call_key(request)
+            self._on_frame(RecordedFrame(now_us, "rest", kind, url, body))
 
     async def call(self, request: Request) -> bytes:
         """Make one call, when the budget allows it, and return the body of its answer.

@@ -22,6 +22,7 @@ from collectors.recorded.contents import (
 )
 from collectors.recorded.introduction import read_introduction
 from collectors.session.memory import Memory
+from collectors.session.opening import open_line
 from collectors.session.outcome import Outcome
 from collectors.session.session import Session
 from runtime.recordings import RecordedFrame
@@ -46,22 +47,19 @@ class _Player:
 
     def open(self, time_us: int, line: int, introduction: bytes = b"") -> list[Outcome]:
         """Open a connection, as a group does."""
-        if self.session is not None and not self.session.is_down:
-            self.session.attach(line, time_us)
-            return []
-        outs = [self.session.on_tick(time_us)] if self.session is not None else []
         introduced = read_introduction(introduction)
         self.plan = plan = (introduced and plan_of(introduced)) or self.plan
-        self.session = Session(
+        self.session, outs = open_line(
+            self.session,
             plan.feed,
             plan.streams,
-            f"{self.name}@{time_us}",
+            self.name,
+            line,
             time_us,
             instruments=plan.instruments,
             memory=self.memory,
             shared=self.shared,
             linger_us=plan.linger_us,
-            line=line,
         )
         return outs
 

@@ -1,6 +1,6 @@
 """When the lanes of a session publish, and what every header says: watermark and feed state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
 from collectors.session.findings import Findings
@@ -36,7 +36,13 @@ class Publisher:
     """
 
     def __init__(
-        self, feed: Feed, session: str, opened_us: int, lanes: Sequence[Lane], findings: Findings
+        self,
+        feed: Feed,
+        session: str,
+        opened_us: int,
+        lanes: Sequence[Lane],
+        findings: Findings,
+        forced: Mapping[str, FeedState],
     ) -> None:
         self._feed = feed
         self._session = session
@@ -45,18 +51,11 @@ class Publisher:
         self._stale_us = stale_after_us(feed.venue)
         self.newest_us = 0
         self._due_us = 0
-        self._forced: dict[str, FeedState] = {}
+        self._forced = forced
         self._states: dict[Lane, FeedState] = {}
         self.heard_us = opened_us
         self.watermark_us = 0
         self.down = False
-
-    def mark(self, symbol: str, state: FeedState | None) -> None:
-        """Force the feed state of an instrument, or let it be again."""
-        if state is None:
-            self._forced.pop(symbol, None)
-        else:
-            self._forced[symbol] = state
 
     def hear(self, lane: Lane, items: int, event_us: int, receive_us: int) -> None:
         """Count one message of a lane; the venue's clock (0: not given) moves the watermark."""
@@ -97,6 +96,16 @@ class Publisher:
                 self.flush(lane, now_us if behind else due_us, out)
             self._due_us = min((due_us for due_us, _ in self._dues()), default=0)
 
+    def tell_forced(self, now_us: int, out: Outcome) -> None:
+        """Say what is forced of lanes that never started, every second.
+
+        Most venues do not acknowledge a stream of an instrument that they do not list.
+        """
+        for lane in self._lanes if self._forced else ():
+            waiting = not lane.active and lane.instrument.symbol in self._forced
+            if waiting and now_us - lane.sent_us >= US_PER_SECOND:
+                self.flush(lane, now_us, out)
+
     def _dues(self) -> list[tuple[int, Lane]]:
         return [(due_us, lane) for lane in self._lanes if (due_us := lane.due_us())]
 
@@ -108,6 +117,8 @@ class Publisher:
         self.down = True
         for lane in self._lanes:
             if lane.active:
+                self.flush(lane, now_us, out)
+            while lane.has_rows:  # fetched, of a stream that was never acknowledged
                 self.flush(lane, now_us, out)
 
     def flush(self, lane: Lane, now_us: int, out: Outcome) -> None:

@@ -59,10 +59,6 @@ class Seen:
         """Return the rows that are new, in their order, and remember them."""
         raise NotImplementedError
 
-    def due_us(self) -> int:
-        """Return when the oldest hole becomes a gap, 0 where there is none."""
-        return 0
-
     def gaps(self, now_us: int) -> list[Hole]:
         """Return the holes that have been open for too long, each once."""
         return []
@@ -150,10 +146,6 @@ class GaplessSeen(Seen):
                 self._bound_holes()
                 return True
         return False
-
-    def due_us(self) -> int:
-        """Return when the oldest hole becomes a gap, 0 where there is none."""
-        return min((one.since_us + GRACE_US for one in self._holes if not one.reported), default=0)
 
     def gaps(self, now_us: int) -> list[Hole]:
         """Return the holes that have been open for too long, each once."""

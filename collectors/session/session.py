@@ -37,7 +37,6 @@ from collectors.session.repairs import Repairs
 from collectors.venue import Channel, Feed, Stream
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument
-from schemas.market import FeedState
 from schemas.ops import PAYLOAD_LIMIT_BYTES, QualityKind
 
 LINGER_US = 20_000
@@ -85,7 +84,9 @@ class Session:
         maker = LaneMaker(feed, opened_us, memory, linger_us, self._findings.on_recovery)
         self._lanes = maker.make(streams, instruments)
         everything = self._lanes.all
-        self._publisher = Publisher(feed, name, opened_us, everything, self._findings)
+        self._publisher = Publisher(
+            feed, name, opened_us, everything, self._findings, memory.forced
+        )
         carried = {lane.instrument.symbol: lane.instrument for lane in everything}
         snapshots = [feed.snapshot(one) for one in streams if one.channel is Channel.BOOK]
         polls = [poll.call for poll in feed.polls(list(carried.values()))]
@@ -141,10 +142,6 @@ class Session:
     def awaited(self) -> list[str]:
         """The keys of the REST calls whose answers are of use here."""
         return self._answers.keys
-
-    def mark(self, symbol: str, state: FeedState | None) -> None:
-        """Force the feed state of an instrument (halted, not listed), or let it be again."""
-        self._publisher.mark(symbol, state)
 
     def on_frame(self, frame: bytes, receive_us: int, line: int = 0) -> Outcome:
         """Take one frame of a line in."""
@@ -326,9 +323,9 @@ class Session:
                 self._look_after_book(stream, now_us, out)
             elif stream.channel is Channel.TRADES:
                 lane = self._lanes.trades[stream.name]
-                if lane.seen.due_us():
-                    self._repairs.note_holes(lane, stream, now_us, out)
+                self._repairs.note_holes(lane, stream, now_us, out)
         self._resume_repairs(now_us, out)
+        self._publisher.tell_forced(now_us, out)
         self._repairs.expire(now_us, self._lanes.trades, out)
         for number, line in self._lines.items():
             for stream in line.dead_streams(now_us):

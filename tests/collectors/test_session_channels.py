@@ -412,16 +412,62 @@ def test_a_stream_that_is_acknowledged_and_then_silent_is_asked_for_again_and_on
 
 
 def test_kinds_of_instruments_that_are_gone_are_marked() -> None:
-    session = new_session(all_feeds()["binance.usdm"], Channel.TRADES)
+    memory = Memory()
+    session = new_session(all_feeds()["binance.usdm"], Channel.TRADES, memory=memory)
     session.on_frame(agg_trade(10), BASE_US)
-    session.mark("BTC-USDT-PERP", FeedState.NOT_LISTED)
+    memory.mark("BTC-USDT-PERP", FeedState.NOT_LISTED)
     gone = session.on_tick(BASE_US + 2 * US_PER_SECOND).batches[-1]
     assert gone.feed_state is FeedState.NOT_LISTED
-    session.mark("BTC-USDT-PERP", None)
+    memory.mark("BTC-USDT-PERP", None)
     session.on_frame(agg_trade(11), BASE_US + 2_100_000)
     back = session.on_tick(BASE_US + 2_200_000).batches[-1]
     assert back.feed_state is FeedState.LIVE
     assert back.kind is Kind.LINEAR_PERPETUAL
+
+
+def test_what_is_not_listed_is_said_to_be_so_by_the_next_session_and_unacknowledged() -> None:
+    memory = Memory()
+    feed = all_feeds()["binance.usdm"]
+    new_session(feed, Channel.TRADES, memory=memory).detach(0, BASE_US)
+    memory.mark("BTC-USDT-PERP", FeedState.NOT_LISTED)
+    replanned = Memory()
+    replanned.inherit([memory], [])
+    for last in (memory, replanned):
+        session = new_session(feed, Channel.TRADES, memory=last)
+        gone = session.on_tick(BASE_US + 3 * US_PER_SECOND).batches
+        assert [one.feed_state for one in gone] == [FeedState.NOT_LISTED] * 3
+        last.mark("BTC-USDT-PERP", None)
+        assert session.on_tick(BASE_US + 6 * US_PER_SECOND).batches == []
+        listed = session.on_frame(agg_trade(10), BASE_US + 6 * US_PER_SECOND).batches
+        assert [(one.sequence, one.feed_state) for one in listed] == [(3, FeedState.QUIET)]
+
+
+def test_a_gap_that_is_open_when_its_plan_is_replaced_goes_to_the_plan_of_its_instrument() -> None:
+    feed = all_feeds()["binance.usdm"]
+    replaced, other = Memory(), Memory()
+    session = new_session(feed, Channel.TRADES, memory=replaced)
+    session.on_frame(agg_trade(10), BASE_US)
+    session.on_frame(agg_trade(14, 40), BASE_US + 40_000)
+    (ask,) = session.on_tick(BASE_US + 1_500_000).asks
+    session.detach(0, BASE_US + 2_000_000)
+
+    bitcoin = msgspec.structs.replace(instrument(feed), venue_tick="0.01", tick="0.01")
+    ether = msgspec.structs.replace(bitcoin, venue_symbol="ETHUSDT", symbol="ETH-USDT-PERP")
+    for one, asks in ((ether, []), (bitcoin, [ask])):
+        plan = [each for each in feed.streams([one]) if each.channel is Channel.TRADES]
+        memory = Memory()
+        memory.inherit([other, replaced], plan)
+        session = Session(feed, plan, "s", BASE_US + 3_000_000, memory=memory)
+        assert session.on_tick(BASE_US + 4_000_000).asks == asks
+    rows = json.dumps([rest_trade(number, number) for number in range(11, 20)]).encode()
+    out = session.on_answer(call_key(ask.request), rows, BASE_US + 4_100_000)
+    assert [(one.kind, one.first_id, one.last_id) for one in out.events] == [
+        (QualityKind.GAP_REPAIRED, 11, 13)
+    ]
+    never_acknowledged = session.detach(0, BASE_US + 4_200_000)
+    (batch,) = of(never_acknowledged, TradeBatch)
+    assert [(row[4], row[1]) for row in batch.rows] == [(11, 10_000), (12, 10_000), (13, 10_000)]
+    assert batch.feed_state is FeedState.DOWN
 
 
 def bybit_trade(trade_id: str, at_ms: int) -> bytes:

@@ -138,9 +138,8 @@ def hear(played: Played, end: End, chance: random.Random, frames: Frames) -> Non
 
 def mark(played: Played, end: End, chance: random.Random, frames: Frames) -> None:
     """Force the feed state of an instrument."""
-    assert end.session is not None
     states = (None, FeedState.HALTED, FeedState.NOT_LISTED)
-    end.session.mark(chance.choice(played.instruments).symbol, chance.choice(states))
+    end.memory.mark(chance.choice(played.instruments).symbol, chance.choice(states))
 
 
 def send_spoilt(played: Played, end: End, chance: random.Random, frames: Frames) -> None:

@@ -13,10 +13,11 @@ from collectors.registry import choose_feeds
 from runtime.bus.protocol import Outgoing
 from runtime.clock import SystemClock, WarpedClock
 from schemas.instruments import Instrument
-from schemas.market import FeedState
-from schemas.topics import INSTRUMENTS, TRADES
+from schemas.market import COVERING_STATES, FeedState
+from schemas.ops import QualityEvent, QualityKind
+from schemas.topics import INSTRUMENTS, QUALITY, TRADES
 from schemas.trades import TradeBatch
-from simulator.faults import RestWrong
+from simulator.faults import Drop, RestHang, RestWrong
 from simulator.market import ScriptedMarket
 from simulator.server import Simulator
 from simulator.sources import ScriptedSource
@@ -24,6 +25,7 @@ from simulator.sources import ScriptedSource
 START_US = 1_800_000_000_000_000
 FEED = "binance.spot"
 LISTING = "/api/v3/exchangeInfo"
+HISTORY = "/api/v3/historicalTrades"
 
 
 class Log:
@@ -46,6 +48,11 @@ class Log:
         found = [msgspec.json.decode(value, type=Instrument) for value in values]
         return [one.status for one in found if one.asset == asset]
 
+    def gaps(self, kind: QualityKind) -> list[tuple[int | None, int | None]]:
+        values = [one.value or b"" for one in self.records if one.topic == QUALITY.name]
+        found = [msgspec.json.decode(value, type=QualityEvent) for value in values]
+        return [(one.first_id, one.last_id) for one in found if one.kind is kind]
+
 
 async def until(condition: Callable[[], bool], seconds: float = 40) -> None:
     async with asyncio.timeout(seconds):
@@ -63,6 +70,7 @@ async def listing_without(simulator: Simulator, symbol: str) -> bytes:
 
 async def collected(
     watch: Callable[[Simulator, Log], Awaitable[None]],
+    before: Callable[[Simulator, Log], Awaitable[None]] | None = None,
 ) -> Log:
     clock = WarpedClock(START_US, 4.0)
     market = ScriptedMarket(3, ("BTC", "ETH"), START_US, rate=6.0)
@@ -85,6 +93,8 @@ async def collected(
         try:
             await until(lambda: sum(len(one.rows) for one in log.batches("BTC")) > 20)
             assert not log.batches("ETH")
+            if before is not None:
+                await before(simulator, log)
             simulator.lift(wrong)
             await watch(simulator, log)
         finally:
@@ -128,3 +138,43 @@ async def test_an_instrument_that_goes_is_said_to_be_gone() -> None:
     assert log.statuses("ETH")[0] == "trading"
     assert "not_listed" in log.statuses("ETH")
     assert set(log.statuses("BTC")) == {"trading"}
+
+
+async def test_an_instrument_that_is_gone_is_said_to_be_so_until_it_is_listed_again() -> None:
+    async def watch(simulator: Simulator, log: Log) -> None:
+        await until(lambda: bool(log.batches("ETH")))
+        body = await listing_without(simulator, "ETHUSDT")
+        wrong = simulator.apply(RestWrong(feed=FEED, path=LISTING, body=body))
+        await until(lambda: log.batches("ETH")[-1].feed_state is FeedState.NOT_LISTED)
+        before = {one.session for one in log.batches("ETH")}
+
+        def since_the_cut() -> list[TradeBatch]:
+            return [one for one in log.batches("ETH") if one.session not in before]
+
+        assert simulator.drop_connections(FEED)
+        await until(lambda: len(since_the_cut()) > 5)
+        assert {one.feed_state for one in since_the_cut()} == {FeedState.NOT_LISTED}
+        simulator.lift(wrong)
+        await until(lambda: log.batches("ETH")[-1].feed_state in COVERING_STATES)
+        await until(lambda: log.statuses("ETH")[-1] == "trading")
+
+    log = await collected(watch)
+    assert log.statuses("ETH") == ["trading", "not_listed", "trading"]
+
+
+async def test_a_gap_that_is_open_when_connections_are_planned_anew_is_repaired() -> None:
+    async def lose_trades(simulator: Simulator, log: Log) -> None:
+        hanging = simulator.apply(RestHang(feed=FEED, path=HISTORY))
+        simulator.apply(Drop(feed=FEED, stream="btcusdt@trade", count=2))
+        await until(lambda: bool(log.gaps(QualityKind.GAP)) and hanging.touched > 0)
+
+    async def watch(simulator: Simulator, log: Log) -> None:
+        await until(lambda: bool(log.batches("ETH")))
+        (hanging,) = [one for one in simulator.applied if isinstance(one.fault, RestHang)]
+        simulator.lift(hanging)
+        await until(lambda: log.gaps(QualityKind.GAP_REPAIRED) == log.gaps(QualityKind.GAP), 20)
+        await until(lambda: not missing(log))
+
+    log = await collected(watch, lose_trades)
+    assert log.gaps(QualityKind.GAP_PERMANENT) == []
+    assert not missing(log)

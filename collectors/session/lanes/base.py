@@ -17,7 +17,7 @@ class Lane(ABC):
 
     A lane that has something is due after its linger, otherwise every second, so that time and
     feed state move on. It does not publish before it is `active`: before the venue has
-    acknowledged it or sent something.
+    acknowledged it or sent something (unless its state is forced).
 
     Attributes:
         schema: of its records.
