@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test long soak check lint types bench lock clean
+.PHONY: demo run kafka test long soak check lint types bench lock clean
 
 # Runtime only: what `demo` and `run` need.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -28,6 +28,10 @@ demo: $(VENV)/.runtime
 # The same on the live venues.
 run: $(VENV)/.runtime
 	@$(BIN)/perptape up --show BTC $(ARGS) || [ $$? -eq 130 ]
+
+# Apache Kafka on loopback, without Docker (Java 17 and Maven); Ctrl-C ends it.
+kafka: $(VENV)/.runtime
+	@$(BIN)/python -m deploy.kafka $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "not long" $(ARGS)

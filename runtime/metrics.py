@@ -178,13 +178,32 @@ class ProcessorMetrics:
             partition,
             registry=registry,
         )
-        self.operator_seconds = Histogram(
-            "perptape_processor_operator_seconds",
-            "Time an operator took for one record.",
-            ("operator",),
+        self.record_seconds = Histogram(
+            "perptape_processor_record_seconds",
+            "Time all operators took for one record.",
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
+        self.rebalances = Counter(
+            "perptape_processor_rebalances_total",
+            "Times that the group gave partitions or took them away.",
+            registry=registry,
+        )
+        self.held = Gauge(
+            "perptape_processor_held_partitions", "Partitions worked on here.", registry=registry
+        )
+
+    def worked(self, partition: int, trades: int, seconds: float) -> None:
+        """Count one record that was worked off."""
+        number = str(partition)
+        self.records.labels(number).inc()
+        self.trades.labels(number).inc(trades)
+        self.record_seconds.observe(seconds)
+
+    def saved(self, partition: int, size_bytes: int, seconds: float) -> None:
+        """Count one snapshot."""
+        self.snapshot_bytes.labels(str(partition)).set(size_bytes)
+        self.snapshot_seconds.observe(seconds)
 
 
 class SinkMetrics:

@@ -15,7 +15,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from runtime.bus.kafka.settings import KafkaSettings, brokers_of
 from runtime.errors import ConfigurationError
+
+EMBEDDED = "embedded"
+"""As a bus: the log of this machine, in a folder."""
 
 EVERYTHING = "*"
 """As an asset: every perpetual that a venue lists."""
@@ -68,6 +72,10 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(
         600, ge=10, description="How often the venues' lists of instruments are asked for."
     )
+    bus: str = Field(
+        EMBEDDED, description="The log: embedded, or kafka://host:port,host:port of a cluster."
+    )
+    kafka: KafkaSettings = Field(KafkaSettings(), description="How to connect to that cluster.")
     log: Path = Field(Path("data/log"), description="Folder of the embedded log.")
     clickhouse_url: str = Field(
         "", description="http(s)://user:password@host:port of a ClickHouse server, if not embedded."
@@ -77,6 +85,7 @@ class Settings(BaseSettings):
     )
     grids: dict[str, AssetGrid] = Field({}, description="Grids of assets, over the built-in ones.")
     http_port: int = Field(8123, ge=0, le=65535, description="Port of the read-only SQL server.")
+    metrics_host: str = Field("127.0.0.1", description="Address that the metrics are served at.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of the metrics; 0 is off.")
     linger_ms: int = Field(20, ge=0, le=1000, description="How long trades wait to share a batch.")
     log_level: str = Field(
@@ -87,6 +96,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(word for word in value.split(",") if word) if isinstance(value, str) else value
+
+    @field_validator("bus")
+    @classmethod
+    def _is_a_bus(cls, value: str) -> str:
+        if value != EMBEDDED:
+            brokers_of(value)
+        return value
 
     @field_validator("base_interval_seconds")
     @classmethod

@@ -8,6 +8,14 @@ from schemas.market import FeedState
 
 EPOCH_BITS, OFFSET_BITS = 24, 40
 EPOCH_LIMIT = 1 << EPOCH_BITS
+EPOCH_ORIGIN_SECONDS = 1_577_836_800
+"""2020-01-01T00:00:00Z."""
+
+
+def epoch_at(created_seconds: float) -> int:
+    """Return the epoch of a log: the minutes from 2020-01-01 to its making, within the limit."""
+    minutes = (int(created_seconds) - EPOCH_ORIGIN_SECONDS) // 60
+    return min(max(minutes, 0), EPOCH_LIMIT - 1)
 
 
 def revision_of(epoch: int, offset: int) -> int:

@@ -9,6 +9,7 @@ from schemas.market import FeedState
 DEADLETTER_SCHEMA = "deadletter.v1"
 QUALITY_SCHEMA = "quality.v1"
 SNAPSHOT_SCHEMA = "snapshot.v1"
+EPOCH_SCHEMA = "epoch.v1"
 
 PAYLOAD_LIMIT_BYTES = 65_536
 
@@ -112,12 +113,25 @@ class QualityEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The open state of one partition and the input offsets it covers, in one record.
 
-    `offsets` maps an input topic to the last offset contained in `state`. `state` is what the
-    engine returned, as one JSON document.
+    `offsets` maps an input topic to the last offset contained in `state`; they are those of the log
+    of `epoch`. `state` is what the engine returned, as one JSON document.
     """
 
     schema: str = SNAPSHOT_SCHEMA
     partition: int
     code_version: str
+    epoch: int
     offsets: dict[str, int]
     state: msgspec.Raw
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """When the topics of a log were made; a topic that is made anew begins another epoch.
+
+    `epoch` is the minutes from 2020-01-01 UTC to `created_us`, or one more than the epoch before.
+    """
+
+    schema: str = EPOCH_SCHEMA
+    epoch: int
+    created_us: int
+    topics: list[str]

@@ -1,42 +1,76 @@
 """The topic registry: the one source of names, keys, layouts, partitions and retention."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
-from schemas.books import BookBatch
-from schemas.cvd import CvdStep
-from schemas.footprints import FootprintBar
-from schemas.instruments import Instrument
-from schemas.liquidations import LiquidationBatch
-from schemas.ops import DeadLetter, QualityEvent, Snapshot
-from schemas.tickers import TickerBatch
-from schemas.trades import TradeBatch
+from schemas.books import BOOKS_SCHEMA, BookBatch
+from schemas.cvd import CVD_SCHEMA, CvdStep
+from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar
+from schemas.instruments import INSTRUMENT_SCHEMA, Instrument
+from schemas.liquidations import LIQUIDATIONS_SCHEMA, LiquidationBatch
+from schemas.ops import (
+    DEADLETTER_SCHEMA,
+    EPOCH_SCHEMA,
+    QUALITY_SCHEMA,
+    SNAPSHOT_SCHEMA,
+    DeadLetter,
+    Epoch,
+    QualityEvent,
+    Snapshot,
+)
+from schemas.tickers import TICKERS_SCHEMA, TickerBatch
+from schemas.trades import TRADES_SCHEMA, TradeBatch
 
 PARTITIONS = 12
 DAY_SECONDS = 86_400
+CONTENT_TYPE = "application/json"
 
 
 @dataclass(frozen=True)
 class Topic:
     """One topic: what is in it, how it is keyed and how long it is kept.
 
-    `partitions` is the same for every topic keyed by asset, so that all of one asset is together.
+    `schema_name` is what its records say in `schema`. `partitions` is the same for every topic
+    keyed by asset, so that all of one asset is together.
     """
 
     name: str
     record: type[msgspec.Struct]
+    schema_name: str
     key: str
     about: str
     cleanup: Literal["delete", "compact"] = "delete"
     retention_seconds: int | None = None
     partitions: int = PARTITIONS
+    most_bytes: int = 2**20
+
+    def headers(self, producer: str) -> tuple[tuple[str, bytes], ...]:
+        """Return the Kafka headers of its records; the same object for the same producer.
+
+        Nothing needed for processing is in them alone.
+
+        Args:
+            producer: who writes, as `perptape/<version>`.
+        """
+        return _headers(self.schema_name, producer)
+
+
+@lru_cache(maxsize=256)
+def _headers(schema_name: str, producer: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("schema", schema_name.encode()),
+        ("content-type", CONTENT_TYPE.encode()),
+        ("producer", producer.encode()),
+    )
 
 
 TRADES = Topic(
     "md.norm.trades.v1",
     TradeBatch,
+    TRADES_SCHEMA,
     key="asset",
     about="Normalized trades of every venue, batched per instrument.",
     retention_seconds=7 * DAY_SECONDS,
@@ -44,6 +78,7 @@ TRADES = Topic(
 BOOKS = Topic(
     "md.norm.books.v1",
     BookBatch,
+    BOOKS_SCHEMA,
     key="asset",
     about="Order books at 100 ms: best levels, depth in bands around mid, best-price changes.",
     retention_seconds=2 * DAY_SECONDS,
@@ -51,6 +86,7 @@ BOOKS = Topic(
 LIQUIDATIONS = Topic(
     "md.norm.liquidations.v1",
     LiquidationBatch,
+    LIQUIDATIONS_SCHEMA,
     key="asset",
     about="Liquidations as each venue tells them, with their sampling class.",
     retention_seconds=30 * DAY_SECONDS,
@@ -58,6 +94,7 @@ LIQUIDATIONS = Topic(
 TICKERS = Topic(
     "md.norm.tickers.v1",
     TickerBatch,
+    TICKERS_SCHEMA,
     key="asset",
     about="Mark, index, funding and open interest of every perpetual.",
     retention_seconds=7 * DAY_SECONDS,
@@ -65,6 +102,7 @@ TICKERS = Topic(
 INSTRUMENTS = Topic(
     "md.ref.instruments.v1",
     Instrument,
+    INSTRUMENT_SCHEMA,
     key="venue:symbol",
     about="Tick, lot and naming of every instrument that is collected.",
     cleanup="compact",
@@ -72,6 +110,7 @@ INSTRUMENTS = Topic(
 FOOTPRINTS = Topic(
     "md.flow.footprints.v1",
     FootprintBar,
+    FOOTPRINT_SCHEMA,
     key="asset",
     about="Footprint bars per venue and over venues: provisional, final and corrected.",
     retention_seconds=7 * DAY_SECONDS,
@@ -79,6 +118,7 @@ FOOTPRINTS = Topic(
 CVD = Topic(
     "md.flow.cvd.v1",
     CvdStep,
+    CVD_SCHEMA,
     key="asset",
     about="Delta, volume and cumulative delta in one-second steps.",
     retention_seconds=7 * DAY_SECONDS,
@@ -86,6 +126,7 @@ CVD = Topic(
 QUALITY = Topic(
     "md.ops.quality.v1",
     QualityEvent,
+    QUALITY_SCHEMA,
     key="asset",
     about="Gaps, lateness, duplicates and feed changes: quality as data.",
     retention_seconds=30 * DAY_SECONDS,
@@ -93,6 +134,7 @@ QUALITY = Topic(
 DEADLETTER = Topic(
     "md.ops.deadletter.v1",
     DeadLetter,
+    DEADLETTER_SCHEMA,
     key="origin",
     about="What could not be used, with the reason.",
     retention_seconds=30 * DAY_SECONDS,
@@ -101,16 +143,27 @@ DEADLETTER = Topic(
 SNAPSHOTS = Topic(
     "md.ops.snapshots.v1",
     Snapshot,
+    SNAPSHOT_SCHEMA,
     key="partition, or partition/part",
     about="Operator state with the input offsets it covers.",
     cleanup="compact",
+    most_bytes=16 * 2**20,
+)
+EPOCHS = Topic(
+    "md.ops.epochs.v1",
+    Epoch,
+    EPOCH_SCHEMA,
+    key="log",
+    about="When the topics were made: later ones have a larger epoch, which leads every revision.",
+    cleanup="compact",
+    partitions=1,
 )
 
 TOPICS = {
     topic.name: topic
     for topic in (
         TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER,
-        SNAPSHOTS,
+        SNAPSHOTS, EPOCHS,
     )
 }  # fmt: skip
 

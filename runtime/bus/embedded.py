@@ -22,7 +22,7 @@ from runtime.bus.log_append import Entry
 from runtime.bus.log_file import EmbeddedBusSettings, LogFile, explain, open_log
 from runtime.bus.log_read import Readers, read_ends, read_oldest, read_positions
 from runtime.bus.log_writer import Append, Job, Store, Writer
-from runtime.bus.protocol import Outgoing, TopicPartition
+from runtime.bus.protocol import Outgoing, Rebalance, TopicPartition
 from runtime.errors import BusError, ConfigurationError, PayloadError
 from runtime.metrics import BusMetrics
 from schemas.topics import TOPICS, Topic, partition_of
@@ -95,7 +95,7 @@ class EmbeddedBus:
 
     @property
     def epoch(self) -> int:
-        """Hours from 2020-01-01 to the creation of the log, below 2**20."""
+        """Minutes from 2020-01-01 to the creation of the log, below 2**24."""
         return self._log.epoch
 
     @property
@@ -134,6 +134,7 @@ class EmbeddedBus:
         *,
         group: str | None = None,
         partitions: Sequence[int] | None = None,
+        rebalance: Rebalance | None = None,
     ) -> EmbeddedConsumer:
         """Open a consumer at its group's committed offsets, otherwise at the oldest record.
 
@@ -152,7 +153,7 @@ class EmbeddedBus:
             raise ConfigurationError("a consumer needs at least one topic and one partition")
         numbers = {place: self.number(*place) for place in chosen}
         positions = await self.read(lambda connection: _starts(connection, numbers, group))
-        return EmbeddedConsumer(self, numbers, positions, group)
+        return EmbeddedConsumer(self, numbers, positions, group, rebalance)
 
     async def end_offsets(self, topic: str) -> list[int]:
         """Return, per partition, the offset that the next record will get."""

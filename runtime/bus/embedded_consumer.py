@@ -9,7 +9,7 @@ import structlog
 from runtime.bus.log_file import OFFSET_MASK
 from runtime.bus.log_read import Place, read_page, read_positions
 from runtime.bus.log_writer import Store
-from runtime.bus.protocol import Record, TopicPartition
+from runtime.bus.protocol import Rebalance, Record, TopicPartition
 from runtime.errors import BusError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ class EmbeddedConsumer:
         numbers: Mapping[TopicPartition, int],
         positions: dict[TopicPartition, int],
         group: str | None,
+        rebalance: Rebalance | None = None,
     ) -> None:
         self._bus = bus
         self._numbers = numbers
         self._positions = positions
         self._group = group
+        self._untold = rebalance
         self._topics = frozenset(topic for topic, _ in numbers)
         self._order = list(numbers)
         self._news = asyncio.Event()
@@ -50,6 +52,9 @@ class EmbeddedConsumer:
         """
         if max_records < 1:
             raise ConfigurationError(f"max_records must be at least 1, was {max_records}")
+        if self._untold is not None:
+            untold, self._untold = self._untold, None
+            await untold.assigned(frozenset(self._numbers))
         records = await self._read(max_records)
         if records or timeout_seconds <= 0:
             return records

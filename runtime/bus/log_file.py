@@ -19,7 +19,7 @@ from typing import Literal
 
 from runtime.bus.protocol import TopicPartition
 from runtime.errors import BusError, ConfigurationError, PerptapeError
-from schemas.lineage import EPOCH_LIMIT
+from schemas.lineage import epoch_at
 from schemas.topics import Topic
 
 FILE_NAME = "log.sqlite3"
@@ -29,9 +29,6 @@ OFFSET_BITS = 48
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 PAGE_BYTES = 8192
 """Measured with 2 kB values: 4096 reads slower, 16384 writes four times as much per small send."""
-
-EPOCH_ORIGIN_SECONDS = 1_577_836_800
-"""2020-01-01T00:00:00Z."""
 
 _LOCK_PAUSE_SECONDS = 0.001
 _SCHEMA = """
@@ -263,12 +260,9 @@ def _prepare(
     try:
         if _check_format(connection, path) == 0:
             created = int(clock())
-            epoch = (created - EPOCH_ORIGIN_SECONDS) // 60
             for statement in _SCHEMA.split(";\n")[:-1]:
                 connection.execute(statement)
-            connection.execute(
-                "INSERT INTO log VALUES (?, ?)", (created, min(max(epoch, 0), EPOCH_LIMIT - 1))
-            )
+            connection.execute("INSERT INTO log VALUES (?, ?)", (created, epoch_at(created)))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         _add_topics(connection, topics)

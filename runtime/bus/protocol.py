@@ -16,7 +16,8 @@ class Outgoing:
     """A record to be appended.
 
     `partition` is chosen from the key with murmur2 where it is None. `value` None is a tombstone:
-    it removes the key from a compacted topic. `timestamp_us` is event time.
+    it removes the key from a compacted topic. `timestamp_us` is event time; Kafka keeps it to the
+    millisecond, and the time of the append instead in compacted topics.
     """
 
     topic: str
@@ -36,6 +37,22 @@ class Record:
     timestamp_us: int
     key: bytes
     value: bytes | None
+
+
+class Rebalance(Protocol):
+    """Hears which partitions a consumer is given and which it loses, inside its `poll`.
+
+    Nobody else works on a partition that is about to be lost before `revoked` has returned, unless
+    this process was away for longer than a member may be.
+    """
+
+    async def assigned(self, places: frozenset[TopicPartition]) -> None:
+        """Partitions are read from now on, from their group's offsets unless `seek` says else."""
+        ...
+
+    async def revoked(self, places: frozenset[TopicPartition]) -> None:
+        """Partitions go away: commit what is done of them."""
+        ...
 
 
 class Consumer(Protocol):
@@ -81,12 +98,14 @@ class Sender(Protocol):
     """Somewhere that records can be appended."""
 
     async def send(self, records: Sequence[Outgoing]) -> list[int]:
-        """Append records in order, durably, and return their offsets; all or none are appended.
+        """Append records, in order inside each partition, durably, and return their offsets.
 
         Raises:
-            BusError: nothing was appended, and the same records may be sent again.
-            PayloadError: a record that no log takes (too large); sending it again does not help.
-            ConfigurationError: an unknown topic.
+            BusError: not all were appended, perhaps none: the same records may be sent again, and
+                those that were are then there twice.
+            PayloadError: a record that no log takes (too large); sending it again does not help,
+                and nothing was appended.
+            ConfigurationError: an unknown topic or partition; nothing was appended.
         """
         ...
 
@@ -105,13 +124,16 @@ class Bus(Sender, Protocol):
         *,
         group: str | None = None,
         partitions: Sequence[int] | None = None,
+        rebalance: Rebalance | None = None,
     ) -> Consumer:
         """Open a consumer at its group's committed offsets, otherwise at the oldest record.
 
         Args:
             topics: registry names.
-            group: who commits; None reads without a group, from the oldest record.
-            partitions: only these; by default all.
+            group: who commits; None reads without a group, from the oldest record. On a log that
+                several machines share, the members of a group share the partitions.
+            partitions: only these, whoever else reads them; by default all.
+            rebalance: told by the first `poll` what is read, and by later ones what changes.
         """
         ...
 

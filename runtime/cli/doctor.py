@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runtime.cli.embedded import open_log
+from runtime.cli.parts import open_bus
 from runtime.cli.stages import stage
 from runtime.errors import PerptapeError
 from runtime.settings import Settings
@@ -49,7 +49,7 @@ async def _log(settings: Settings) -> list[Finding]:
         return [("log", True, f"{settings.log}: nothing yet; `perptape up` makes it")]
     findings: list[Finding] = []
     try:
-        async with open_log(settings) as bus:
+        async with open_bus(settings) as bus:
             counts = [
                 f"{topic.removeprefix('md.').rpartition('.')[0]} "
                 f"{sum(await bus.end_offsets(topic)):,}"

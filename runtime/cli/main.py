@@ -4,23 +4,38 @@ Exit codes: 0 fine, 1 something failed while running, 2 a wrong setting or argum
 interrupted.
 """
 
-import asyncio
 import sys
-from collections.abc import Coroutine
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from runtime.cli.deadletter import deadletter_app
+from runtime.cli.options import (
+    FAILED,
+    MISCONFIGURED,
+    AllOption,
+    AssetsOption,
+    BusOption,
+    FeedsOption,
+    Format,
+    LogOption,
+    SecondsOption,
+    SpeedOption,
+    StoreOption,
+    Venues,
+    VenuesOption,
+    end,
+    execute,
+)
+from runtime.cli.schema import schema_app
+from runtime.cli.service_commands import add_services, sink_app
 from runtime.cli.stages import stage
+from runtime.cli.topics import topics_app
 from runtime.errors import ConfigurationError, PerptapeError
-from runtime.memory import relax_cycle_collection, return_freed_memory
-from runtime.settings import EVERYTHING, Settings, load_settings
+from runtime.settings import EVERYTHING, load_settings
 from schemas.market import Kind
-
-FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="perptape",
@@ -29,42 +44,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder of the embedded store.")]
-LogOption = Annotated[Path | None, typer.Option("--log", help="Folder of the embedded log.")]
-AssetsOption = Annotated[
-    str | None, typer.Option("--assets", help="Assets, comma separated, e.g. BTC,ETH.")
-]
-AllOption = Annotated[
-    bool, typer.Option("--all", help="Every perpetual that the venues list, as with --assets '*'.")
-]
-FeedsOption = Annotated[
-    str | None,
-    typer.Option("--feeds", help="Feeds, comma separated, e.g. binance.usdm,okx.spot."),
-]
-SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", help="Stop after so many seconds.", min=0)
-]
-
-
-class Venues(StrEnum):
-    """Whose data: the real venues, or a scripted market on loopback."""
-
-    LIVE = "live"
-    SIMULATED = "simulated"
-
-
-class Format(StrEnum):
-    """How a query's answer is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-VenuesOption = Annotated[
-    Venues, typer.Option("--venues", help="The live venues, or a scripted market on loopback.")
-]
+for name, group in (
+    ("schema", schema_app),
+    ("sink", sink_app),
+    ("topics", topics_app),
+    ("deadletter", deadletter_app),
+):
+    app.add_typer(group, name=name)
+add_services(app)
 
 
 @app.command()
@@ -75,12 +62,11 @@ def up(
     feeds: FeedsOption = None,
     store: StoreOption = None,
     log: LogOption = None,
+    bus: BusOption = None,
     show: Annotated[
         str | None, typer.Option("--show", help="Show the ladder of this asset meanwhile.")
     ] = None,
-    speed: Annotated[
-        float, typer.Option("--speed", help="Pace of the simulated market.", min=0.1, max=60)
-    ] = 1.0,
+    speed: SpeedOption = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Decides the simulated market.")] = 1,
     http_port: Annotated[
         int | None, typer.Option("--http-port", help="Port of the SQL server; 0 picks one.")
@@ -89,11 +75,13 @@ def up(
 ) -> None:
     """Run collectors, processors and store in one process."""
     assets = EVERYTHING if every else assets
-    settings = load_settings(assets=assets, feeds=feeds, store=store, log=log, http_port=http_port)
+    settings = load_settings(
+        assets=assets, feeds=feeds, store=store, log=log, bus=bus, http_port=http_port
+    )
     simulated = venues is Venues.SIMULATED
     if speed != 1 and not simulated:
         raise ConfigurationError("--speed goes with --venues simulated")
-    interrupted = _run(
+    interrupted = execute(
         settings,
         stage("runtime.cli.up").run_up(
             settings,
@@ -105,8 +93,7 @@ def up(
             seconds=seconds,
         ),
     )
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+    end(interrupted)
 
 
 @app.command()
@@ -136,7 +123,7 @@ def replay(
     module = stage("runtime.cli.replay")
     with module.log_for_replay(log) as folder:
         settings = load_settings(store=store, log=folder)
-        _run(
+        execute(
             settings,
             module.run_replay(
                 settings,
@@ -165,7 +152,7 @@ def watch(
 ) -> None:
     """Show the newest bars of an asset as a footprint ladder, live."""
     settings = load_settings(store=store)
-    _run(
+    execute(
         settings,
         stage("sinks.terminal.watch").watch(
             asset,
@@ -204,33 +191,22 @@ def record(
 ) -> None:
     """Record raw frames with their receive time; `replay` plays them."""
     settings = load_settings(assets=EVERYTHING if every else assets, feeds=feeds)
-    interrupted = _run(
+    interrupted = execute(
         settings,
         stage("runtime.cli.record").run_record(
             settings, Console(), path, simulated=venues is Venues.SIMULATED, seconds=seconds
         ),
     )
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+    end(interrupted)
 
 
 @app.command()
-def doctor(store: StoreOption = None, log: LogOption = None) -> None:
+def doctor(store: StoreOption = None, log: LogOption = None, bus: BusOption = None) -> None:
     """Say how everything stands; exit code 1 when something is wrong."""
-    settings = load_settings(store=store, log=log)
-    healthy = _run(settings, stage("runtime.cli.doctor").run_doctor(settings, Console()))
+    settings = load_settings(store=store, log=log, bus=bus)
+    healthy = execute(settings, stage("runtime.cli.doctor").run_doctor(settings, Console()))
     if not healthy:
         raise typer.Exit(FAILED)
-
-
-def _run(settings: Settings, work: Coroutine[Any, Any, Any]) -> Any:
-    stage("runtime.log").configure_logging(settings.log_level)
-    relax_cycle_collection()
-    return_freed_memory()
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from runtime.bus.protocol import Outgoing
-from runtime.cli.embedded import Market, collector_settings, simulated_market
+from runtime.cli.market import Market, open_market
+from runtime.cli.parts import collector_settings
+from runtime.cli.running import run_until_stopped, stopping_after
 from runtime.cli.stages import stage
-from runtime.cli.up import stop_after, stop_on_signals
-from runtime.clock import SystemClock
 from runtime.recordings import RecordedFrame, RecordingWriter
 from runtime.settings import Settings
 
@@ -30,25 +30,18 @@ async def run_record(
     settings: Settings, console: Console, path: Path, *, simulated: bool, seconds: float | None
 ) -> bool:
     """Record until interrupted or for `seconds`; return whether it was interrupted."""
-    stop = asyncio.Event()
-    interrupted = stop_on_signals(stop)
-    if simulated:
-        async with simulated_market(settings, 1, 1.0) as market:
-            await _record(settings, console, path, market, (stop, seconds))
-    else:
-        market = Market({}, SystemClock())
-        await _record(settings, console, path, market, (stop, seconds))
-    return interrupted.is_set()
+    async with open_market(settings, simulated=simulated) as market:
+
+        async def work(stop: asyncio.Event) -> None:
+            async with stopping_after(seconds, stop):
+                await _record(settings, console, path, market, stop)
+
+        return await run_until_stopped(work)
 
 
 async def _record(
-    settings: Settings,
-    console: Console,
-    path: Path,
-    market: Market,
-    until: tuple[asyncio.Event, float | None],
+    settings: Settings, console: Console, path: Path, market: Market, stop: asyncio.Event
 ) -> None:
-    stop, seconds = until
     single = path.name.endswith(".zst")
     if not single:
         await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
@@ -68,11 +61,8 @@ async def _record(
         market.clock,
     )
     console.print(f"recording {', '.join(settings.assets)} to {path}   Stop: Ctrl-C")
-    timer = asyncio.create_task(stop_after(seconds, stop)) if seconds is not None else None
     try:
         await collector.run(stop)
     finally:
         writer.close()
-        if timer is not None:
-            timer.cancel()
     console.print(f"{frames:,} frames in {path}")

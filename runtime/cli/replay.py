@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from runtime.backoff import Backoff
-from runtime.cli.embedded import engine_params, open_log, open_sink
+from runtime.cli.parts import engine_params, open_bus, open_sink
 from runtime.cli.stages import stage
 from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
@@ -47,7 +47,7 @@ async def run_replay(
     with console.status("reading what the recordings hold"):
         replay = replay_module.Replay(sources)
     broken: PayloadError | None = None
-    async with open_log(settings) as bus, open_sink(settings, bus) as sink:
+    async with open_bus(settings) as bus, open_sink(settings, bus) as sink:
         outbox = stage("collectors.outbox.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
         with _bar(console) as progress:
             task = progress.add_task("frames", total=replay.frames)
@@ -56,7 +56,7 @@ async def run_replay(
             except PayloadError as error:
                 await outbox.flush()
                 broken = error
-        host = stage("processors.host").EmbeddedHost(bus, engine_params(settings))
+        host = stage("processors.host").BusHost(bus, engine_params(settings))
         await host.drain()
         await host.close()
         await sink.drain()

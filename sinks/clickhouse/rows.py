@@ -5,10 +5,13 @@ insert may hold together.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
+
+from runtime.errors import PayloadError
 from schemas.lineage import InputRange, Status, revision_of
 from schemas.market import Kind, Scope
 from schemas.units import US_PER_DAY, US_PER_SECOND
@@ -56,6 +59,37 @@ class Piece(NamedTuple):
     part: int
     source: Source
     rows: Sequence[Any]
+
+
+class Versioned(Protocol):
+    """A record that says which schema it is of."""
+
+    @property
+    def schema(self) -> str:
+        """Name and major version."""
+        ...
+
+
+R = TypeVar("R", bound=Versioned)
+
+
+def reader(record: type[R], schema: str) -> Callable[[bytes], R]:
+    """Return a function that reads records of one schema.
+
+    It raises msgspec.MsgspecError where the bytes are not such a record, and PayloadError where
+    they say that they are of another schema: they may fit this one and mean something else.
+    """
+    decode = msgspec.json.Decoder(record).decode
+
+    def read(value: bytes) -> R:
+        found = decode(value)
+        if found.schema != schema:
+            raise PayloadError(
+                "unknown_schema", f"expected schema {schema}, was {found.schema[:40]}"
+            )
+        return found
+
+    return read
 
 
 class Table(Protocol):

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.cvd import WINDOWS, Cumulative, CvdSeries, CvdStep
+from schemas.cvd import CVD_SCHEMA, WINDOWS, Cumulative, CvdSeries, CvdStep
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
@@ -20,6 +20,7 @@ from sinks.clickhouse.rows import (
     day_of,
     inputs_of,
     month_of,
+    reader,
 )
 
 MEASURES = ("step", "day", "anchored", "15m", "30m", "1h", "4h", "24h")
@@ -73,16 +74,16 @@ _ADJUSTMENTS = TupleTable(
     ),
 )
 _UNKNOWN = (None,) * len(Cumulative.__struct_fields__)
-_decoder = msgspec.json.Decoder(CvdStep)
+_read = reader(CvdStep, CVD_SCHEMA)
 
 
 def cvd_pieces(value: bytes, source: Source) -> list[Piece]:
     """Turn one step into a row per series and a row per adjustment.
 
     Raises:
-        msgspec.MsgspecError, ValueError: the record cannot be used.
+        msgspec.MsgspecError, ValueError, PayloadError: the record cannot be used.
     """
-    step = _decoder.decode(value)
+    step = _read(value)
     pieces = []
     if step.series:
         head = _head(step, source)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.footprints import FootprintBar, Row, Stack, ValueArea
+from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar, Row, Stack, ValueArea
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
@@ -21,6 +21,7 @@ from sinks.clickhouse.rows import (
     TupleTable,
     inputs_of,
     month_of,
+    reader,
 )
 
 _STATUS = "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"
@@ -107,16 +108,16 @@ _TABLE = TupleTable(
     (*_IDENTITY, *_COMPLETENESS, *_PLAIN, *_ROWS, *_AREAS, *_STACKS, *INPUTS, *LINEAGE),
 )
 _plain = attrgetter(*(name for name, _ in _PLAIN))
-_decoder = msgspec.json.Decoder(FootprintBar)
+_read = reader(FootprintBar, FOOTPRINT_SCHEMA)
 
 
 def footprint_pieces(value: bytes, source: Source) -> list[Piece]:
     """Turn one bar into its row.
 
     Raises:
-        msgspec.MsgspecError, ValueError: the record cannot be used.
+        msgspec.MsgspecError, ValueError, PayloadError: the record cannot be used.
     """
-    bar = _decoder.decode(value)
+    bar = _read(value)
     row = (
         *_identity(bar),
         *_completeness(bar),

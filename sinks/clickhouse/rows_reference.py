@@ -1,9 +1,7 @@
 """Instruments and quality events to columns of `instruments_log` and `quality_log`."""
 
-import msgspec
-
-from schemas.instruments import Instrument
-from schemas.ops import FeedSummary, QualityEvent, QualityKind
+from schemas.instruments import INSTRUMENT_SCHEMA, Instrument
+from schemas.ops import QUALITY_SCHEMA, FeedSummary, QualityEvent, QualityKind
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
@@ -15,6 +13,7 @@ from sinks.clickhouse.rows import (
     Source,
     TupleTable,
     month_of,
+    reader,
 )
 
 _INSTRUMENTS = TupleTable(
@@ -86,17 +85,17 @@ _SUMMARIES = TupleTable(
     ),
 )
 _ALL = 0
-_instrument = msgspec.json.Decoder(Instrument)
-_quality = msgspec.json.Decoder(QualityEvent)
+_read_instrument = reader(Instrument, INSTRUMENT_SCHEMA)
+_read_quality = reader(QualityEvent, QUALITY_SCHEMA)
 
 
 def instrument_pieces(value: bytes, source: Source) -> list[Piece]:
     """Turn one instrument into its row.
 
     Raises:
-        msgspec.MsgspecError, ValueError: the record cannot be used.
+        msgspec.MsgspecError, ValueError, PayloadError: the record cannot be used.
     """
-    record = _instrument.decode(value)
+    record = _read_instrument(value)
     row = (
         record.venue,
         KINDS[record.kind],
@@ -120,9 +119,9 @@ def quality_pieces(value: bytes, source: Source) -> list[Piece]:
     """Turn one quality event into its row; summaries have a table of their own.
 
     Raises:
-        msgspec.MsgspecError, ValueError: the record cannot be used.
+        msgspec.MsgspecError, ValueError, PayloadError: the record cannot be used.
     """
-    record = _quality.decode(value)
+    record = _read_quality(value)
     month = month_of(record.from_us)
     if record.summary is not None:
         return [Piece(_SUMMARIES, month, source, (_summary_row(record, record.summary, source),))]

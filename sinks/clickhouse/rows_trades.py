@@ -7,19 +7,17 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
-
 from schemas.market import CLASS_MASK, OFF_GRID, DataSource
-from schemas.trades import TradeBatch, TradeRow
+from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from schemas.units import US_PER_DAY
 from sinks.clickhouse.native import Column, column, repeated, scaled
-from sinks.clickhouse.rows import GRID, KINDS, TEXT, TIME, Piece, Source, day_of
+from sinks.clickhouse.rows import GRID, KINDS, TEXT, TIME, Piece, Source, day_of, reader
 
 _SOURCES = {DataSource.STREAM: 1, DataSource.REST: 2, DataSource.DUMP: 3}
 _LAST_REVISION = (1 << 64) - 1
 _CLASS_BYTES = bytes(flags & CLASS_MASK for flags in range(256))
 _OFF_GRID_BYTES = bytes(flags & OFF_GRID != 0 for flags in range(256))
-_decoder = msgspec.json.Decoder(TradeBatch)
+_read = reader(TradeBatch, TRADES_SCHEMA)
 
 
 class _Constants(NamedTuple):
@@ -107,9 +105,9 @@ def trade_pieces(value: bytes, source: Source) -> list[Piece]:
     """Split one batch by day of the trades; a batch without trades has no rows.
 
     Raises:
-        msgspec.MsgspecError, ValueError: the record cannot be used.
+        msgspec.MsgspecError, ValueError, PayloadError: the record cannot be used.
     """
-    batch = _decoder.decode(value)
+    batch = _read(value)
     if not batch.rows:
         return []
     constants = _constants_of(batch, source)

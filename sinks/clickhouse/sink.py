@@ -97,6 +97,8 @@ class ClickHouseSink:
         self._ranges: dict[TopicPartition, Range] = {}
         self._stored: dict[TopicPartition, int] = {}
         self._poison = PoisonGauge()
+        self._members: tuple[Consumer, ThreadPoolExecutor] | None = None
+        self._places: frozenset[TopicPartition] = frozenset()
         self._stop = asyncio.Event()
         self._next_lag = 0.0
 
@@ -133,7 +135,7 @@ class ClickHouseSink:
         async with self._session() as (consumer, worker):
             ends = await self._ends()
             heard = self._monotonic()
-            while missing := [key for key, end in ends.items() if consumer.position(*key) < end]:
+            while missing := [key for key, end in ends.items() if self._at(consumer, key) < end]:
                 if await self._step(consumer, worker):
                     heard = self._monotonic()
                 elif self._monotonic() - heard > self._settings.silence_seconds:
@@ -142,25 +144,53 @@ class ClickHouseSink:
             if self._stored:
                 raise BusError("everything is stored, but the offsets could not be committed")
 
+    # What the consumer tells, inside its poll.
+
+    async def assigned(self, places: frozenset[TopicPartition]) -> None:
+        """Store what comes of these partitions from now on."""
+        self._places |= places
+
+    async def revoked(self, places: frozenset[TopicPartition]) -> None:
+        """Store and commit what was read of these partitions; whoever gets them goes on there.
+
+        What cannot be stored now is read again by them.
+        """
+        self._places -= places
+        if self._members is not None:
+            try:
+                await self._flush(*self._members, [key for key in self._ranges if key in places])
+            except (BusError, StoreError) as error:
+                _log.warning("sink_gave_up_unflushed", error=str(error))
+        for key in places:
+            self._ranges.pop(key, None)
+            self._stored.pop(key, None)
+
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[tuple[Consumer, ThreadPoolExecutor]]:
-        consumer = await self._bus.consumer(list(SPLITTERS), group=GROUP)
+        self._places = frozenset()
+        consumer = await self._bus.consumer(list(SPLITTERS), group=GROUP, rebalance=self)
         worker = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-insert")
+        self._members = (consumer, worker)
         try:
             yield consumer, worker
         finally:
+            self._members = None
             self._ranges.clear()
             self._stored.clear()
             worker.shutdown(wait=False, cancel_futures=True)
             await consumer.close()
+
+    def _at(self, consumer: Consumer, key: TopicPartition) -> int:
+        return consumer.position(*key) if key in self._places else 0
 
     async def _measure_lag(self, consumer: Consumer) -> None:
         now = self._monotonic()
         if now < self._next_lag:
             return
         self._next_lag = now + self._settings.lag_seconds
-        for (topic, partition), end in (await self._ends()).items():
-            lag = end - consumer.position(topic, partition)
+        ends = await self._ends()
+        for topic, partition in self._places:
+            lag = ends[topic, partition] - consumer.position(topic, partition)
             self._metrics.lag.labels(topic, str(partition)).set(lag)
 
     async def _ends(self) -> dict[TopicPartition, int]:

@@ -52,8 +52,12 @@ async def read_numbers(
 async def read_to_end(bus: Bus, topic: str) -> list[Record]:
     """Read all there is in a topic, from the oldest record."""
     consumer = await bus.consumer([topic])
+    ends = await bus.end_offsets(topic)
     found: list[Record] = []
-    while records := await consumer.poll(500, QUIET_SECONDS):
+    while any(consumer.position(topic, number) < end for number, end in enumerate(ends)):
+        records = await consumer.poll(500, 5 * QUIET_SECONDS)
+        if not records:
+            break  # compaction has removed what was last
         found += records
     await consumer.close()
     return found

@@ -8,7 +8,8 @@ Where it is killed is said by `PERPTAPE_FAILPOINT`, or done from outside.
 import asyncio
 import sys
 
-from processors.host import EmbeddedHost, HostSettings
+from processors.host import BusHost
+from processors.partitions import HostSettings
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from tests.processors.builders import PARAMS
 
@@ -18,7 +19,7 @@ BUS = EmbeddedBusSettings(synchronous="NORMAL")
 
 async def main(directory: str) -> None:
     async with await EmbeddedBus.open(directory, settings=BUS) as bus:
-        host = EmbeddedHost(bus, PARAMS, SETTINGS)
+        host = BusHost(bus, PARAMS, SETTINGS)
         await host.drain()
         await host.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from collectors.collector import Collector, CollectorSettings
 from collectors.registry import choose_feeds
 from processors.engine import EngineParams
-from processors.host import EmbeddedHost
+from processors.host import BusHost
 from runtime.bus.embedded import EmbeddedBus
 from runtime.clock import Clock
 
@@ -18,7 +18,7 @@ class Run:
 
     bus: EmbeddedBus
     collector: Collector
-    host: EmbeddedHost
+    host: BusHost
 
     @property
     def trades(self) -> int:
@@ -39,7 +39,7 @@ async def collect(
     """Run collectors and processors until a condition holds, then let the log be worked off."""
     settings = CollectorSettings(assets=assets, quotes=("USDT", "USDC"), addresses=addresses)
     collector = Collector(choose_feeds(feeds), settings, bus, clock)
-    host = EmbeddedHost(bus, EngineParams())
+    host = BusHost(bus, EngineParams())
     run = Run(bus, collector, host)
     stop_collecting, stop_processing = asyncio.Event(), asyncio.Event()
     collecting = asyncio.create_task(collector.run(stop_collecting))

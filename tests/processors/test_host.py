@@ -8,11 +8,12 @@ import pytest
 
 from processors.engine import Engine
 from processors.feeds import Accepted
-from processors.host import EmbeddedHost, HostSettings, OperatorError
+from processors.host import BusHost
 from processors.operator import Cause, Output
 from processors.operators.footprint import FootprintOperator
+from processors.partitions import HostSettings, OperatorError
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
-from runtime.bus.protocol import Outgoing
+from runtime.bus.protocol import Outgoing, Rebalance
 from schemas.footprints import FootprintBar
 from schemas.market import Scope
 from schemas.ops import DeadLetter, Snapshot
@@ -63,12 +64,12 @@ async def test_every_output_is_in_the_log_and_a_second_host_finds_nothing_to_do(
     run = Runner().feed(MARKET.batches())
     async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
         await append(bus, encoded(MARKET.batches()))
-        host = EmbeddedHost(bus, PARAMS)
+        host = BusHost(bus, PARAMS)
         await host.drain()
         await host.close()
         bars = await read(bus, FOOTPRINTS.name)
         steps = await read(bus, CVD.name)
-        again = EmbeddedHost(bus, PARAMS)
+        again = BusHost(bus, PARAMS)
         await again.drain()
         await again.close()
 
@@ -97,7 +98,7 @@ async def test_a_host_that_goes_on_after_each_append_makes_the_same_final_record
     async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
         for start in range(0, len(values), 100):
             await append(bus, values[start : start + 100])
-            host = EmbeddedHost(bus, PARAMS, HostSettings(snapshot_records=37, poll_records=11))
+            host = BusHost(bus, PARAMS, HostSettings(snapshot_records=37, poll_records=11))
             await host.drain()
             await host.close()
         found = await final_bars(bus)
@@ -158,8 +159,11 @@ class Spy:
         *,
         group: str | None = None,
         partitions: Sequence[int] | None = None,
+        rebalance: Rebalance | None = None,
     ) -> object:
-        consumer = await self.bus.consumer(topics, group=group, partitions=partitions)
+        consumer = await self.bus.consumer(
+            topics, group=group, partitions=partitions, rebalance=rebalance
+        )
         commit = consumer.commit
 
         async def noted(offsets: dict[tuple[str, int], int]) -> None:
@@ -174,7 +178,7 @@ async def test_outputs_then_parts_then_head_then_commit(tmp_path: Path) -> None:
     async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
         await append(bus, encoded(MARKET.batches()))
         spy = Spy(bus)
-        host = EmbeddedHost(spy, PARAMS, HostSettings(snapshot_records=300, poll_records=100))  # type: ignore[arg-type]
+        host = BusHost(spy, PARAMS, HostSettings(snapshot_records=300, poll_records=100))  # type: ignore[arg-type]
         await host.drain()
         await host.close()
         heads = [
@@ -220,7 +224,7 @@ async def test_a_record_that_breaks_an_operator_is_put_aside_and_the_rest_is_as_
     Trap(monkeypatch, 77_777)
     async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
         await append(bus, encoded([*batches[:place], poison, *batches[place:]]))
-        host = EmbeddedHost(bus, PARAMS, HostSettings(snapshot_records=90, poll_records=40))
+        host = BusHost(bus, PARAMS, HostSettings(snapshot_records=90, poll_records=40))
         await host.drain()
         await host.close()
         found = await final_bars(bus)
@@ -240,7 +244,7 @@ async def test_too_many_such_records_stop_the_host(
     Trap(monkeypatch, 5)
     async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
         await append(bus, encoded([stream.batch(NOON + SECOND, [row]) for row in rows]))
-        host = EmbeddedHost(bus, PARAMS, HostSettings(poison_limit=2))
+        host = BusHost(bus, PARAMS, HostSettings(poison_limit=2))
         with pytest.raises(OperatorError, match="more than 2 records"):
             await host.drain()
 
@@ -362,7 +366,7 @@ async def test_what_is_held_back_is_sent_at_the_end_even_right_after_a_snapshot(
 ) -> None:
     async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
         await append(bus, encoded(MARKET.batches()))
-        host = EmbeddedHost(bus, PARAMS, HostSettings(snapshot_records=1))
+        host = BusHost(bus, PARAMS, HostSettings(snapshot_records=1))
         await host.drain()
         await host.close()
         newest = msgspec.json.decode((await read(bus, FOOTPRINTS.name))[-1], type=FootprintBar)

@@ -12,7 +12,7 @@ from runtime.metrics import LATENCY_BUCKETS, Metrics, serve_metrics
 
 UNITS = (
     "messages|trades|rejected|reconnects|connections|seconds|batches|records|bytes|outputs|rows"
-    "|failures|deadletters|findings|books"
+    "|failures|deadletters|findings|books|rebalances|partitions"
 )
 NAME = re.compile(rf"perptape_(collector|bus|processor|sink)_(\w+_)?({UNITS})")
 

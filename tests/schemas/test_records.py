@@ -21,7 +21,7 @@ from schemas.liquidations import (
     SamplingClass,
 )
 from schemas.market import DataSource, FeedState, Kind, Scope, TradeIds, scope_of
-from schemas.ops import DeadLetter, QualityEvent, QualityKind, Snapshot
+from schemas.ops import DeadLetter, Epoch, QualityEvent, QualityKind, Snapshot
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.topics import TOPICS
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
@@ -271,9 +271,11 @@ EXAMPLES: list[msgspec.Struct] = [
     Snapshot(
         partition=3,
         code_version="0.1.0",
+        epoch=3_620_000,
         offsets={"md.norm.trades.v1": 2**40},
         state=msgspec.Raw(b'{"bars":[1,2,{"x":null}]}'),
     ),
+    Epoch(epoch=3_620_000, created_us=1_795_036_800_000_000, topics=["md.norm.trades.v1"]),
 ]
 
 

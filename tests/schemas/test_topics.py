@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from aiokafka.partitioner import murmur2 as murmur2_of_aiokafka  # type: ignore[import-untyped]
+from aiokafka.partitioner import murmur2 as murmur2_of_aiokafka
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

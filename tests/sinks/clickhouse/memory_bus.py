@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from runtime.bus.protocol import Consumer, Outgoing, Record, TopicPartition
+from runtime.bus.protocol import Consumer, Outgoing, Rebalance, Record, TopicPartition
 from schemas.topics import TOPICS, partition_of
 
 
@@ -15,6 +15,7 @@ class MemoryBus:
         self.events = [] if events is None else events
         self.logs: dict[TopicPartition, list[Record]] = {}
         self.offsets: dict[tuple[str, TopicPartition], int] = {}
+        self.member: MemoryConsumer | None = None
 
     def log(self, topic: str, partition: int) -> list[Record]:
         return self.logs.setdefault((topic, partition), [])
@@ -40,8 +41,10 @@ class MemoryBus:
         *,
         group: str | None = None,
         partitions: Sequence[int] | None = None,
+        rebalance: Rebalance | None = None,
     ) -> Consumer:
-        return MemoryConsumer(self, topics, group or "")
+        self.member = MemoryConsumer(self, topics, group or "", rebalance)
+        return self.member
 
     async def end_offsets(self, topic: str) -> list[int]:
         return [len(self.log(topic, partition)) for partition in range(TOPICS[topic].partitions)]
@@ -51,9 +54,14 @@ class MemoryBus:
 
 
 class MemoryConsumer:
-    def __init__(self, bus: MemoryBus, topics: Sequence[str], group: str) -> None:
+    def __init__(
+        self, bus: MemoryBus, topics: Sequence[str], group: str, rebalance: Rebalance | None
+    ) -> None:
         self._bus = bus
         self._group = group
+        self._rebalance = rebalance
+        self._told = False
+        self.taken: frozenset[TopicPartition] = frozenset()
         self._positions = {
             (topic, partition): bus.offsets.get((group, (topic, partition)), 0)
             for topic in topics
@@ -62,12 +70,25 @@ class MemoryConsumer:
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         found: list[Record] = []
+        await self._tell()
         for key, position in self._positions.items():
             records = self._bus.log(*key)[position : position + max_records - len(found)]
             self._positions[key] = position + len(records)
             found += records
         await asyncio.sleep(0 if found else 0.001)
         return found
+
+    async def _tell(self) -> None:
+        """Say what the group gives at the first poll, and what it has taken since."""
+        if self._rebalance is None:
+            return
+        if not self._told:
+            self._told = True
+            await self._rebalance.assigned(frozenset(self._positions))
+        taken, self.taken = self.taken, frozenset()
+        if taken:
+            await self._rebalance.revoked(taken)
+            self._positions = {k: v for k, v in self._positions.items() if k not in taken}
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._bus.events.append(("commit", dict(offsets)))

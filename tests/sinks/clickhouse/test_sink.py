@@ -209,6 +209,43 @@ async def test_a_running_sink_stores_what_comes_and_the_rest_at_its_end(store: S
     assert value("perptape_sink_rows_total", {"table": "trades_log"}) == 2
 
 
+async def test_partitions_that_go_away_are_stored_and_committed_before_they_do(
+    store: Store,
+) -> None:
+    bus = MemoryBus()
+    fill(bus, "TAKEN")
+    stop = asyncio.Event()
+    slow = SinkSettings(linger_seconds=3600, slow_linger_seconds=3600, poll_seconds=0.01)
+    running = asyncio.create_task(ClickHouseSink(bus, store, settings=slow).run(stop))
+    trades = {key for key in bus.logs if key[0] == TRADES.name}
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while bus.member is None or any(bus.member.position(*key) < 6 for key in trades):
+            await asyncio.sleep(0.01)
+        assert bus.offsets == {}
+        bus.member.taken = frozenset(trades)
+        while not bus.offsets:
+            await asyncio.sleep(0.01)
+    assert len(answers(store, "TAKEN")[0]) == 18
+    assert set(bus.offsets) == {("sink.clickhouse", key) for key in trades}
+
+    bus.offsets.clear()  # somebody else has them now: what is committed at the end is not theirs
+    stop.set()
+    await running
+    assert bus.offsets
+    assert not {key for _, key in bus.offsets} & trades
+
+
+async def test_a_record_of_another_schema_version_goes_to_the_dead_letters(store: Store) -> None:
+    bus = MemoryBus()
+    later = msgspec.structs.replace(batch("LATER", [trade(1)]), schema="trades.v2")
+    bus.put(TRADES.name, later, batch("LATER", [trade(2)]))
+    await ClickHouseSink(bus, store).drain()
+
+    (letter,) = letters(bus)
+    assert (letter.reason, "trades.v2" in letter.detail) == ("unknown_schema", True)
+    assert len(answers(store, "LATER")[0]) == 1
+
+
 async def test_an_undecodable_record_goes_to_the_dead_letters_and_the_rest_is_stored(
     store: Store,
 ) -> None:

@@ -1,37 +1,26 @@
-"""The embedded pipeline: collectors, processors and sinks over one log, in one process."""
+"""The parts of a pipeline, made as the settings say; commands put them together."""
 
 import asyncio
-import json
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
+from runtime.bus.protocol import Bus
+from runtime.cli.market import Market
 from runtime.cli.stages import stage
-from runtime.clock import Clock, SystemClock, WarpedClock
-from runtime.errors import TransportError
 from runtime.metrics import Metrics
 from runtime.recordings import RecordedFrame
-from runtime.settings import EVERYTHING, Settings
+from runtime.settings import EMBEDDED, Settings
 from schemas.topics import BOOKS, DAY_SECONDS, LIQUIDATIONS, TICKERS
-
-SIMULATOR_SECONDS = 20.0
-"""How long the simulated venues may take to start, and to end."""
 
 KEPT_SECONDS = {BOOKS.name: 3_600, TICKERS.name: DAY_SECONDS, LIQUIDATIONS.name: DAY_SECONDS}
 """How long the embedded log keeps what is read at once or not at all. Books are most of what is
 collected, about a megabyte a second for six assets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """Where live data comes from: addresses instead of the venues' own, and its clock."""
-
-    addresses: Mapping[str, tuple[str, str]]
-    clock: Clock
+LEASE_SHARE = 0.9
+"""How much of the session time a round may take, before the group may give its partitions away."""
 
 
 def engine_params(settings: Settings) -> Any:  # processors.engine.EngineParams
@@ -48,13 +37,21 @@ def engine_params(settings: Settings) -> Any:  # processors.engine.EngineParams
 
 
 @asynccontextmanager
-async def open_log(
-    settings: Settings, metrics: Metrics | None = None
-) -> AsyncIterator[EmbeddedBus]:
-    """Open the embedded log and close it in the end."""
-    kept = EmbeddedBusSettings(retention_seconds=KEPT_SECONDS)
+async def open_bus(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Bus]:
+    """Open the log, embedded or Kafka, and close it in the end.
+
+    Raises:
+        ConfigurationError: the log is not what it must be; the message says what to do.
+        BusError: it cannot be reached.
+    """
     counts = metrics.bus if metrics else None
-    bus = await EmbeddedBus.open(settings.log, settings=kept, metrics=counts)
+    bus: Bus
+    if settings.bus == EMBEDDED:
+        kept = EmbeddedBusSettings(retention_seconds=KEPT_SECONDS)
+        bus = await EmbeddedBus.open(settings.log, settings=kept, metrics=counts)
+    else:
+        kafka = stage("runtime.bus.kafka.bus").KafkaBus
+        bus = await kafka.open(settings.bus, settings.kafka, metrics=counts)
     try:
         yield bus
     finally:
@@ -63,7 +60,7 @@ async def open_log(
 
 @asynccontextmanager
 async def open_sink(
-    settings: Settings, bus: EmbeddedBus, metrics: Metrics | None = None
+    settings: Settings, bus: Bus, metrics: Metrics | None = None
 ) -> AsyncIterator[Any]:
     """Open and migrate the store, and return the sink that fills it from the log."""
     client = stage("sinks.clickhouse.client")
@@ -91,57 +88,6 @@ async def serve_store(settings: Settings) -> AsyncIterator[int]:
         await server.stop()
 
 
-@asynccontextmanager
-async def simulated_market(settings: Settings, seed: int, speed: float) -> AsyncIterator[Market]:
-    """Serve a scripted market on loopback, in a process of its own, and return where it is.
-
-    Raises:
-        ConfigurationError: an asset that the scripted market does not have.
-        TransportError: the process ended, or says nothing.
-    """
-    for asset in _simulated(settings):
-        stage("simulator.catalogue").instrument("binance.usdm", asset)
-    start_us, anchor_ns = SystemClock().now_us(), time.monotonic_ns()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "simulator", "--seed", str(seed), "--speed", str(speed)),
-        *("--assets", ",".join(_simulated(settings))),
-        *("--start-us", str(start_us), "--anchor-ns", str(anchor_ns)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for us; it ends when its standard input does
-    )
-    try:
-        yield Market(await _addresses(process), WarpedClock(start_us, speed, anchor_ns))
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(SIMULATOR_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-
-async def _addresses(process: asyncio.subprocess.Process) -> dict[str, tuple[str, str]]:
-    line = b""
-    if process.stdout is not None:
-        try:
-            async with asyncio.timeout(SIMULATOR_SECONDS):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            line = b""
-    if not line:
-        raise TransportError("the simulated venues did not start")
-    return {feed: (rest, socket) for feed, (rest, socket) in json.loads(line).items()}
-
-
-def _simulated(settings: Settings) -> tuple[str, ...]:
-    """Return the assets of the scripted market that are wanted."""
-    listed: tuple[str, ...] = stage("simulator.catalogue").LISTED_ASSETS
-    return listed if EVERYTHING in settings.assets else tuple(settings.assets)
-
-
 def collector_settings(
     settings: Settings, market: Market, on_frame: Callable[[RecordedFrame], None] | None = None
 ) -> Any:  # collectors.feed_runner.CollectorSettings
@@ -157,23 +103,34 @@ def collector_settings(
     )
 
 
+def make_collector(settings: Settings, bus: Bus, market: Market, metrics: Metrics) -> Any:
+    """Return the collector of the chosen feeds, with its spool."""
+    feeds = stage("collectors.registry").choose_feeds(settings.feeds)
+    spool = stage("collectors.outbox.spool").Spool(settings.spool, settings.spool_bytes)
+    return stage("collectors.collector").Collector(
+        feeds, collector_settings(settings, market), bus, market.clock, metrics.collector, spool
+    )
+
+
+def make_host(settings: Settings, bus: Bus, metrics: Metrics) -> Any:
+    """Return the host of the operators that runs on any bus."""
+    lent = None if settings.bus == EMBEDDED else LEASE_SHARE * settings.kafka.session_seconds
+    return stage("processors.host").BusHost(
+        bus,
+        engine_params(settings),
+        stage("processors.partitions").HostSettings(lease_seconds=lent),
+        metrics.processor,
+    )
+
+
 class Pipeline:
     """Collectors, processors and sink as three tasks, stopped in the order in which data flows."""
 
     def __init__(
-        self, settings: Settings, bus: EmbeddedBus, sink: Any, market: Market, metrics: Metrics
+        self, settings: Settings, bus: Bus, sink: Any, market: Market, metrics: Metrics
     ) -> None:
-        feeds = stage("collectors.registry").choose_feeds(settings.feeds)
-        spool = stage("collectors.outbox.spool").Spool(settings.spool, settings.spool_bytes)
-        self.collector = stage("collectors.collector").Collector(
-            feeds,
-            collector_settings(settings, market),
-            bus,
-            market.clock,
-            metrics.collector,
-            spool,
-        )
-        self.host = stage("processors.host").EmbeddedHost(bus, engine_params(settings))
+        self.collector = make_collector(settings, bus, market, metrics)
+        self.host = make_host(settings, bus, metrics)
         self.sink = sink
 
     async def run(self, stop: asyncio.Event) -> None:

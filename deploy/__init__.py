@@ -1,0 +1,1 @@
+"""What it takes to run perptape and what it runs on."""

@@ -1,0 +1,1 @@
+"""The log on Apache Kafka: the bus, its topics, and how clients connect."""

@@ -1,0 +1,82 @@
+"""`perptape lag`: how far each group of readers is behind the end of the log."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from runtime.bus.protocol import Bus
+from runtime.cli.parts import open_bus
+from runtime.settings import Settings
+from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
+
+READERS = {
+    "processors": (TRADES.name,),
+    "sink.clickhouse": (TRADES.name, INSTRUMENTS.name, FOOTPRINTS.name, CVD.name, QUALITY.name),
+}
+"""The groups, and what each reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Where a group stands in one partition; `committed` is None where it never committed."""
+
+    group: str
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+
+    @property
+    def records(self) -> int:
+        """Records that are not yet acknowledged."""
+        return self.end - (self.committed or 0)
+
+
+async def lags(bus: Bus, group: str) -> list[Lag]:
+    """Return where a group stands, by topic and partition.
+
+    Raises:
+        BusError: the log cannot be read.
+    """
+    found = []
+    for topic in READERS[group]:
+        ends = await bus.end_offsets(topic)
+        partitions = range(len(ends))
+        consumer = await bus.consumer([topic], group=group, partitions=partitions)
+        try:
+            for number in partitions:
+                committed = await consumer.committed(topic, number)
+                found.append(Lag(group, topic, number, committed, ends[number]))
+        finally:
+            await consumer.close()
+    return found
+
+
+async def run_lag(settings: Settings, console: Console, *, every: bool) -> None:
+    """Print the lag of every group by topic, or by partition."""
+    table = Table(box=None)
+    for name in ("group", "topic", "partition"):
+        table.add_column(name)
+    for name in ("acknowledged", "end", "lag"):
+        table.add_column(name, justify="right")
+    async with open_bus(settings) as bus:
+        for group, topics in READERS.items():
+            found = await lags(bus, group)
+            for topic in topics:
+                mine = [lag for lag in found if lag.topic == topic]
+                for lag in mine if every else []:
+                    known = "never" if lag.committed is None else f"{lag.committed:,}"
+                    table.add_row(
+                        group, topic, str(lag.partition), known, f"{lag.end:,}", f"{lag.records:,}"
+                    )
+                if not every:
+                    table.add_row(
+                        group,
+                        topic,
+                        "all",
+                        f"{sum(lag.committed or 0 for lag in mine):,}",
+                        f"{sum(lag.end for lag in mine):,}",
+                        f"{sum(lag.records for lag in mine):,}",
+                    )
+    console.print(table)

@@ -1,0 +1,110 @@
+"""The commands that run one stage each, for desks that have more than one process."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from runtime.cli.options import (
+    AllOption,
+    AssetsOption,
+    BusOption,
+    FeedsOption,
+    Host,
+    LogOption,
+    SecondsOption,
+    SpeedOption,
+    StoreOption,
+    Venues,
+    VenuesOption,
+    end,
+    execute,
+)
+from runtime.cli.stages import stage
+from runtime.errors import ConfigurationError
+from runtime.settings import EVERYTHING, load_settings
+
+sink_app = typer.Typer(help="Bring the log to where it is asked for.", no_args_is_help=True)
+
+
+@sink_app.callback()
+def _commands() -> None:
+    """Keep `clickhouse` a command of its own: typer merges a single one into its parent."""
+
+
+def add_services(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (collect, process, migrate, lag):
+        app.command()(command)
+
+
+def collect(
+    venue: Annotated[
+        list[str] | None, typer.Option("--venue", help="Only this venue's feeds; may be repeated.")
+    ] = None,
+    venues: VenuesOption = Venues.LIVE,
+    assets: AssetsOption = None,
+    every: AllOption = False,
+    feeds: FeedsOption = None,
+    bus: BusOption = None,
+    log: LogOption = None,
+    speed: SpeedOption = 1.0,
+    seconds: SecondsOption = None,
+) -> None:
+    """Collect from venues into the log."""
+    services = stage("runtime.cli.services")
+    if venue and feeds:
+        raise ConfigurationError("--venue and --feeds say the same: choose one")
+    settings = load_settings(
+        assets=EVERYTHING if every else assets,
+        feeds=services.feeds_of(venue) if venue else feeds,
+        bus=bus,
+        log=log,
+    )
+    work = services.run_collect(
+        settings, Console(), simulated=venues is Venues.SIMULATED, speed=speed, seconds=seconds
+    )
+    end(execute(settings, work))
+
+
+def process(
+    host: Annotated[
+        Host | None, typer.Option("--host", help="By default faust on Kafka, else plain.")
+    ] = None,
+    bus: BusOption = None,
+    log: LogOption = None,
+    seconds: SecondsOption = None,
+) -> None:
+    """Run the operators; several of these share the partitions of a Kafka log."""
+    settings = load_settings(bus=bus, log=log)
+    services = stage("runtime.cli.services")
+    chosen = host.value if host is not None else None
+    end(execute(settings, services.run_process(settings, Console(), chosen, seconds)))
+
+
+@sink_app.command()
+def clickhouse(
+    bus: BusOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    seconds: SecondsOption = None,
+) -> None:
+    """Fill the ClickHouse store (a server, or the embedded one) from the log."""
+    settings = load_settings(bus=bus, log=log, store=store)
+    end(execute(settings, stage("runtime.cli.services").run_sink(settings, Console(), seconds)))
+
+
+def migrate(store: StoreOption = None) -> None:
+    """Bring the tables of the store to this version; safe to repeat."""
+    settings = load_settings(store=store)
+    execute(settings, stage("runtime.cli.services").run_migrate(settings, Console()))
+
+
+def lag(
+    every: Annotated[bool, typer.Option("--partitions", help="A line for each partition.")] = False,
+    bus: BusOption = None,
+    log: LogOption = None,
+) -> None:
+    """Say how far each group of readers is behind the log."""
+    settings = load_settings(bus=bus, log=log)
+    execute(settings, stage("runtime.cli.lag").run_lag(settings, Console(), every=every))

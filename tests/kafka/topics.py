@@ -1,0 +1,37 @@
+"""The topics of the registry on a broker of the tests."""
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
+from runtime.bus.kafka.topics import open_admin
+from schemas.topics import TOPICS
+
+SETTINGS = KafkaSettings(segment_seconds=0.001, session_seconds=6, send_timeout_seconds=20)
+"""Members are missed soon, and compaction can be waited for."""
+
+
+async def make_topics(address: str, settings: KafkaSettings = SETTINGS) -> str:
+    """Make the registry's topics and have compaction begin soon; return the setting `bus`."""
+    bus = f"kafka://{address}"
+    options = client_options(brokers_of(bus), settings)
+    async with open_admin(options, settings, TOPICS) as admin:
+        made = await admin.apply()
+    if made:
+        await _compact_soon(options)
+        async with open_admin(options, settings, TOPICS) as admin:
+            await admin.apply()  # what was set beside the registry stays
+    return bus
+
+
+async def _compact_soon(options: dict[str, object]) -> None:
+    client = AIOKafkaAdminClient(**options)
+    await client.start()
+    try:
+        for topic in TOPICS.values():
+            if topic.cleanup == "compact":
+                values = {"min.cleanable.dirty.ratio": "0.001", "cleanup.policy": "compact"}
+                resource = ConfigResource(ConfigResourceType.TOPIC, topic.name, values)
+                await client.alter_configs([resource])
+    finally:
+        await client.close()
