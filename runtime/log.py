@@ -19,6 +19,9 @@ from structlog.types import Processor
 from runtime.errors import ConfigurationError
 
 HIDDEN = "[hidden]"
+QUIET_LIBRARIES = ("aiokafka",)
+"""What these call errors are mostly steps that they repeat by themselves (a leader is just being
+elected, a coordinator has moved); what fails for good reaches us as an exception."""
 _SECRET_NAME = re.compile(
     r"(?:^|[_\-.])(?:passwords?|passwd|secrets?|tokens?|api[_\-]?keys?|private[_\-]?keys?|access[_\-]?keys?"
     r"|authorization|credentials?)(?:$|[_\-.])",
@@ -78,6 +81,9 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
+    for library in QUIET_LIBRARIES:
+        told = number if number < logging.WARNING else logging.CRITICAL
+        logging.getLogger(library).setLevel(told)
     logging.captureWarnings(True)
 
 

@@ -306,9 +306,13 @@ async def test_a_consumer_reads_only_the_partitions_it_was_given(bus: Bus, mark:
     await bus.send([outgoing(mark, n, partition=n) for n in range(TRADES.partitions)])
     consumer = await bus.consumer([TRADES.name], partitions=[3, 8])
     found: set[int] = set()
-    while records := await consumer.poll(500, QUIET_SECONDS):
+    for seconds in polls():
+        records = await consumer.poll(500, seconds)
         assert {record.partition for record in records} <= {3, 8}
         found |= set(numbers(records, mark))
+        if {3, 8} <= found:
+            break
+    found |= set(numbers(await consumer.poll(500, QUIET_SECONDS), mark))
     assert found == {3, 8}
 
 
