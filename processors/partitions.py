@@ -17,7 +17,7 @@ import structlog
 
 from processors.engine import Engine, EngineParams
 from processors.operator import Output
-from processors.snapshots import Snapshots
+from processors.snapshots import Snapshots, read_snapshots
 from runtime.bus.protocol import Bus, Outgoing, Record
 from runtime.errors import PerptapeError
 from runtime.failpoint import failpoint
@@ -97,7 +97,6 @@ class Partitions:
         self._settings = settings or HostSettings()
         self._metrics = metrics or Metrics().processor
         self._held: dict[int, _Partition] = {}
-        self._poison: dict[int, set[int]] = {}
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -120,8 +119,7 @@ class Partitions:
             BusError: the log cannot be read.
         """
         wanted = sorted(set(numbers) - set(self._held))
-        for number in wanted:
-            await self._restore(number)
+        await self._restore(wanted)
         return {number: self.next_offset(number) for number in wanted}
 
     async def give_up(self, numbers: Iterable[int]) -> dict[int, int]:
@@ -224,7 +222,7 @@ class Partitions:
                     f"operators failed on more than {self._settings.poison_limit} records of "
                     f"partition {number}; the last was offset {record.offset}"
                 ) from None
-            await self._restore(number)
+            await self._restore([number])
             return None
         partition.since_snapshot += 1
         partition.since_waiting += 1
@@ -243,14 +241,16 @@ class Partitions:
             elif isinstance(record, QualityEvent) and record.kind is QualityKind.DUPLICATE:
                 counts.duplicates.labels(str(number)).inc(record.count)
 
-    async def _restore(self, number: int) -> None:
-        previous = self._held.get(number)
-        engine = Engine(self._params, self._bus.epoch)
-        snapshots = Snapshots(self._bus, number, SOURCE)
-        if not await snapshots.restore(engine):
+    async def _restore(self, numbers: Sequence[int]) -> None:
+        stored = await read_snapshots(self._bus, numbers, SOURCE)
+        for number in numbers:
             engine = Engine(self._params, self._bus.epoch)
-        poison = previous.poison if previous else set()
-        self._held[number] = _Partition(engine, snapshots, poison=poison)
+            snapshots = Snapshots(self._bus, number, SOURCE)
+            if not snapshots.restore(engine, stored.pop(number)):
+                engine = Engine(self._params, self._bus.epoch)
+            previous = self._held.get(number)
+            poison = previous.poison if previous else set()
+            self._held[number] = _Partition(engine, snapshots, poison=poison)
 
     async def _save_changed(self, numbers: Iterable[int]) -> dict[int, int]:
         """Save what changed, after what was held back for its pace was sent."""

@@ -4,13 +4,14 @@ A head names the input offsets it covers; parts, written before it, never change
 the one that covers most: a worker that was thought dead may have written an older one after it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import structlog
 
 from processors.engine import Engine
-from runtime.bus.protocol import Bus, Outgoing
+from runtime.bus.protocol import Bus, Outgoing, Record
 from runtime.errors import BusError
 from runtime.failpoint import failpoint
 from schemas.ops import Snapshot
@@ -20,7 +21,10 @@ CODE_VERSION = "3"
 """Raised whenever the state of a snapshot changes its form or its meaning."""
 
 PRUNE_PARTS = 1000
+READ_RECORDS = 500
 SILENT_SECONDS = 30.0
+"""How long nothing may come from the topic before its end."""
+
 _log = structlog.get_logger(__name__)
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(Snapshot).decode
@@ -28,10 +32,72 @@ _decode = msgspec.json.Decoder(Snapshot).decode
 
 @dataclass(slots=True)
 class Stored:
-    """What the topic holds of one partition."""
+    """What the topic holds of one partition that this code and this log can use."""
 
     head: Snapshot | None = None
     parts: dict[str, bytes] = field(default_factory=dict)
+
+
+async def read_snapshots(bus: Bus, numbers: Sequence[int], source: str) -> dict[int, Stored]:
+    """Read what there is of these partitions.
+
+    Raises:
+        BusError: the log cannot be read to its end.
+    """
+    found = {number: Stored() for number in numbers}
+    if not numbers:
+        return found
+    topic = SNAPSHOTS.name
+    ends = await bus.end_offsets(topic)
+    reader = await bus.consumer([topic], partitions=numbers)
+    try:
+        while late := [one for one in numbers if reader.position(topic, one) < ends[one]]:
+            records = await reader.poll(READ_RECORDS, SILENT_SECONDS)
+            if not records:
+                raise BusError(f"nothing more comes from {topic} {late[0]} before its end")
+            for record in records:
+                _take(found[record.partition], record, bus.epoch, source)
+    finally:
+        await reader.close()
+    return found
+
+
+def _take(stored: Stored, record: Record, epoch: int, source: str) -> None:
+    name = record.key.decode("utf-8", "replace").partition("/")[2]
+    if name and record.value is None:
+        stored.parts.pop(name, None)
+    elif name and record.value is not None:
+        stored.parts[name] = record.value
+    elif record.value is not None:
+        head = _usable(record.value, record.partition, epoch, source)
+        covered = -1 if stored.head is None else stored.head.offsets[source]
+        if head is not None and head.offsets[source] >= covered:
+            stored.head = head
+
+
+def _usable(value: bytes, number: int, epoch: int, source: str) -> Snapshot | None:
+    """Return a head of this code and this log."""
+    try:
+        head = _decode(value)
+    except msgspec.MsgspecError as error:
+        _say_unusable(number, str(error))
+        return None
+    if head.code_version != CODE_VERSION:
+        _say_unusable(number, f"of code version {head.code_version}, this is {CODE_VERSION}")
+        return None
+    if head.epoch != epoch or source not in head.offsets:
+        _say_unusable(number, f"of the log of epoch {head.epoch}, this is {epoch}")
+        return None
+    return head
+
+
+def _say_unusable(number: int, why: str) -> None:
+    _log.warning(
+        "snapshot_unusable",
+        partition=number,
+        reason=why,
+        doing="using another one, or starting again from the oldest record of the log",
+    )
 
 
 class Snapshots:
@@ -50,20 +116,15 @@ class Snapshots:
         self._parts: set[str] = set()
         self._pruned = 0
 
-    async def restore(self, engine: Engine) -> bool:
-        """Have an engine continue from the newest snapshot; return whether there is one to use.
-
-        Raises:
-            BusError: the log cannot be read.
-        """
-        stored = await self._read()
+    def restore(self, engine: Engine, stored: Stored) -> bool:
+        """Have an engine continue from what was stored; return whether there is any to use."""
         self._parts = set(stored.parts)
         if stored.head is None:
             return False
         try:
             engine.restore(bytes(stored.head.state), stored.parts)
         except (ValueError, KeyError, TypeError) as error:
-            self._say_unusable(str(error))
+            _say_unusable(self._number, str(error))
             return False
         return True
 
@@ -104,56 +165,3 @@ class Snapshots:
     def _part(self, name: str, value: bytes | None) -> Outgoing:
         key = f"{self._number}/{name}".encode()
         return Outgoing(SNAPSHOTS.name, key, value, 0, self._number)
-
-    async def _read(self) -> Stored:
-        stored = Stored()
-        number, topic = self._number, SNAPSHOTS.name
-        end = (await self._bus.end_offsets(topic))[number]
-        reader = await self._bus.consumer([topic], partitions=[number])
-        try:
-            while reader.position(topic, number) < end:
-                records = await reader.poll(500, SILENT_SECONDS)
-                for record in records:
-                    self._take(stored, record.key.decode("utf-8", "replace"), record.value)
-                if not records:
-                    raise BusError(f"nothing more comes from {topic} {number} before its end")
-        finally:
-            await reader.close()
-        return stored
-
-    def _take(self, stored: Stored, key: str, value: bytes | None) -> None:
-        name = key.partition("/")[2]
-        if name and value is None:
-            stored.parts.pop(name, None)
-        elif name and value is not None:
-            stored.parts[name] = value
-        elif value is not None:
-            head = self._usable(value)
-            if head is not None and (
-                stored.head is None
-                or head.offsets[self._source] >= stored.head.offsets[self._source]
-            ):
-                stored.head = head
-
-    def _usable(self, value: bytes) -> Snapshot | None:
-        """Return a head of this code and this log."""
-        try:
-            head = _decode(value)
-        except msgspec.MsgspecError as error:
-            self._say_unusable(str(error))
-            return None
-        if head.code_version != CODE_VERSION:
-            self._say_unusable(f"of code version {head.code_version}, this is {CODE_VERSION}")
-            return None
-        if head.epoch != self._bus.epoch or self._source not in head.offsets:
-            self._say_unusable(f"of the log of epoch {head.epoch}, this is {self._bus.epoch}")
-            return None
-        return head
-
-    def _say_unusable(self, why: str) -> None:
-        _log.warning(
-            "snapshot_unusable",
-            partition=self._number,
-            reason=why,
-            doing="using an earlier one, or starting again from the oldest record of the log",
-        )
