@@ -14,6 +14,7 @@ NAMES = (
     "replay",
     "latency",
     "collect",
+    "kafka",
     "peer_cryptofeed",
 )
 

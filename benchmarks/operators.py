@@ -44,6 +44,7 @@ _FEEDS = (
 class _Feed:
     """One feed of the log while it is written: trades wait until there are 50 of them."""
 
+    asset: str
     venue: str
     kind: Kind
     symbol: str
@@ -68,7 +69,7 @@ class _Feed:
             kind=self.kind,
             symbol=self.symbol,
             venue_symbol=self.symbol,
-            asset="BTC",
+            asset=self.asset,
             quote="USDT",
             session=f"{self.venue}/{self.symbol}",
             sequence=self.sequence - 1,
@@ -83,11 +84,13 @@ class _Feed:
         )
 
 
-def write_log(trades: int, rate: int, seed: int = 1) -> list[bytes]:
+def write_log(
+    trades: int, rate: int, seed: int = 1, asset: str = "BTC", start_us: int = START_US
+) -> list[bytes]:
     """Return a log of one asset: a random walk, trades within half a quote of it."""
     source = random.Random(seed)  # noqa: S311  # a seeded log
-    feeds = [_Feed(*values) for values in _FEEDS]
-    price, time_us = 60_000.0, START_US
+    feeds = [_Feed(asset, *values) for values in _FEEDS]
+    price, time_us = 60_000.0, start_us
     log = []
     for _ in range(trades // BATCH):
         feed = source.choice(feeds)
