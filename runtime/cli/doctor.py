@@ -9,15 +9,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from runtime.cli.lag import READERS, lags
 from runtime.cli.parts import open_bus
 from runtime.cli.stages import stage
 from runtime.errors import PerptapeError
-from runtime.settings import Settings
-from schemas.topics import FOOTPRINTS, TOPICS, TRADES
+from runtime.settings import EMBEDDED, Settings
+from schemas.topics import TOPICS
 
 LOW_DISK_BYTES = 2 * 2**30
 SHOWN = ("aiokafka", "chdb", "clickhouse-connect", "faust-streaming", "msgspec", "websockets")
-READERS = {"processors": [TRADES.name], "sink.clickhouse": [TRADES.name, FOOTPRINTS.name]}
 
 Finding = tuple[str, bool, str]
 """What was looked at, whether it is well, and what there is to say."""
@@ -45,8 +45,11 @@ def _disk(path: Path) -> Finding:
 
 
 async def _log(settings: Settings) -> list[Finding]:
-    if not settings.log.is_dir():
-        return [("log", True, f"{settings.log}: nothing yet; `perptape up` makes it")]
+    where = settings.bus
+    if settings.bus == EMBEDDED:
+        where = str(settings.log)
+        if not settings.log.is_dir():
+            return [("log", True, f"{where}: nothing yet; `perptape up` makes it")]
     findings: list[Finding] = []
     try:
         async with open_bus(settings) as bus:
@@ -55,15 +58,10 @@ async def _log(settings: Settings) -> list[Finding]:
                 f"{sum(await bus.end_offsets(topic)):,}"
                 for topic in TOPICS
             ]
-            findings.append(("log", True, f"{settings.log}: {', '.join(counts)}"))
-            for group, topics in READERS.items():
-                consumer = await bus.consumer(topics, group=group)
-                lag = 0
-                for topic in topics:
-                    for partition, end in enumerate(await bus.end_offsets(topic)):
-                        lag += end - (await consumer.committed(topic, partition) or 0)
-                await consumer.close()
-                findings.append((f"reader {group}", True, f"{lag:,} records not yet acknowledged"))
+            findings.append(("log", True, f"{where}: {', '.join(counts)}"))
+            for group in READERS:
+                behind = sum(lag.records for lag in await lags(bus, group))
+                findings.append((f"reader {group}", True, f"{behind:,} records not acknowledged"))
     except PerptapeError as error:
         findings.append(("log", False, str(error)))
     return findings
