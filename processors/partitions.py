@@ -134,6 +134,7 @@ class Partitions:
         finally:
             for number in wanted:
                 del self._held[number]
+                self._metrics.let_go(number)
 
     async def save(self) -> dict[int, int]:
         """Save every partition that changed; return what may be committed of each.

@@ -200,6 +200,10 @@ class ProcessorMetrics:
         self.trades.labels(number).inc(trades)
         self.record_seconds.observe(seconds)
 
+    def let_go(self, partition: int) -> None:
+        """Forget how far behind a partition is that somebody else has now."""
+        self.lag.remove(str(partition))
+
     def saved(self, partition: int, size_bytes: int, seconds: float) -> None:
         """Count one snapshot."""
         self.snapshot_bytes.labels(str(partition)).set(size_bytes)

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from runtime.cli.options import (
+    FAILED,
     AllOption,
     AssetsOption,
     BusOption,
@@ -34,7 +35,7 @@ def _commands() -> None:
 
 def add_services(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (collect, process, migrate, lag):
+    for command in (collect, process, migrate, lag, health):
         app.command()(command)
 
 
@@ -108,3 +109,10 @@ def lag(
     """Say how far each group of readers is behind the log."""
     settings = load_settings(bus=bus, log=log)
     execute(settings, stage("runtime.cli.lag").run_lag(settings, Console(), every=every))
+
+
+def health() -> None:
+    """Say whether the process with these settings makes progress; exit code 1 when it does not."""
+    settings = load_settings()
+    if not stage("runtime.cli.health").run_health(settings, Console()):
+        raise typer.Exit(FAILED)

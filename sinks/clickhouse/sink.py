@@ -161,9 +161,10 @@ class ClickHouseSink:
                 await self._flush(*self._members, [key for key in self._ranges if key in places])
             except (BusError, StoreError) as error:
                 _log.warning("sink_gave_up_unflushed", error=str(error))
-        for key in places:
-            self._ranges.pop(key, None)
-            self._stored.pop(key, None)
+        for topic, partition in places:
+            self._ranges.pop((topic, partition), None)
+            self._stored.pop((topic, partition), None)
+            self._metrics.lag.remove(topic, str(partition))
 
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[tuple[Consumer, ThreadPoolExecutor]]:
