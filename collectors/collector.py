@@ -24,8 +24,8 @@ LONGEST_RETRY_SECONDS = 30.0
 TICK_SECONDS = 0.01
 SET_BACK_US = US_PER_SECOND
 COLLECT_SECONDS = 60.0
-"""How often to look for cycles after connections have ended: their parsers are some, with all the
-numbers they remember, and the collector by itself comes by once in hours."""
+"""How often to look for cycles after connections have ended: the web-socket library leaves some of
+each, and the cycle collector by itself comes by once in hours."""
 
 FLUSH_SECONDS = 10.0
 """How long to try, at the end, to send what is left; the rest stays in the spool."""

@@ -5,6 +5,7 @@ opens another one.
 """
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from collectors.session.line import Line
 from collectors.socket import open_socket
-from collectors.venue import Channel, Feed, Plan, Stream
+from collectors.venue import Channel, Feed, Stream
 from runtime.errors import TransportError
 
 IDLE_PING_SECONDS = 2
@@ -78,19 +79,17 @@ class Connection:
 
     Args:
         feed: the product.
-        plan: what it subscribes to.
         url: where.
         number: its number inside its group.
-        host: its group.
+        host: its group, which says what to subscribe to once it is up.
 
     Attributes:
         opened_at: event-loop time of its opening, None before.
         leaving: set once another connection should take over.
     """
 
-    def __init__(self, feed: Feed, plan: Plan, url: str, number: int, host: Host) -> None:
+    def __init__(self, feed: Feed, url: str, number: int, host: Host) -> None:
         self._feed = feed
-        self._plan = plan
         self._url = url
         self.number = number
         self._host = host
@@ -106,6 +105,11 @@ class Connection:
     def is_ready(self) -> bool:
         """Whether everything that was asked for is delivered."""
         return self._line is not None and self._line.ready
+
+    def lacks(self, streams: Iterable[Stream]) -> bool:
+        """Say whether it is up and did not ask for one of these."""
+        line = self._line
+        return line is not None and not all(stream.name in line.asked for stream in streams)
 
     def begin_anew(self, stream: Stream) -> None:
         """Unsubscribe from a stream and subscribe to it again."""
@@ -130,9 +134,10 @@ class Connection:
         """
         async with open_socket(self._feed.venue, self._url) as socket:
             self.opened_at = asyncio.get_running_loop().time()
-            self._line = self._host.up(self.number)
-            keeper = asyncio.create_task(self._keep(socket, self._line))
-            writer = asyncio.create_task(self._write(socket))
+            self._line = line = self._host.up(self.number)
+            messages = self._feed.subscribe(tuple(line.asked.values()))
+            keeper = asyncio.create_task(self._keep(socket, line, len(messages)))
+            writer = asyncio.create_task(self._write(socket, messages))
             try:
                 await self._read(socket)
             except ConnectionClosed as error:
@@ -141,13 +146,14 @@ class Connection:
                 keeper.cancel()
                 writer.cancel()
                 await asyncio.gather(keeper, writer, return_exceptions=True)
+                self._failure = None  # it holds what holds this connection: a cycle
                 self._host.down(self.number)
 
-    async def _write(self, socket: ClientConnection) -> None:
+    async def _write(self, socket: ClientConnection, messages: Sequence[str]) -> None:
         """Send our messages as far apart as the venue asks for."""
         pause = self._feed.limits.control_interval_seconds
         try:
-            for payload in self._feed.subscribe(self._plan.streams):
+            for payload in messages:
                 await socket.send(payload)
                 await asyncio.sleep(pause)
             while True:
@@ -162,12 +168,11 @@ class Connection:
             frame = await socket.recv(decode=False)
             take(number, frame, now_us())
 
-    async def _keep(self, socket: ClientConnection, line: Line) -> None:
+    async def _keep(self, socket: ClientConnection, line: Line, asked: int) -> None:
         """Ping a silent venue; close what is dead or does not deliver what was asked for."""
         loop = asyncio.get_running_loop()
         opened = pinged = heard_at = loop.time()
         heard_us = line.heard_us
-        asked = len(self._feed.subscribe(self._plan.streams))
         patience = ACKNOWLEDGE_SECONDS + asked * self._feed.limits.control_interval_seconds
         silence = _Silence(opened)
         while self._failure is None:

@@ -227,20 +227,21 @@ class FeedRunner:
             await asyncio.wait({with_hint}, timeout=self._settings.refresh_seconds)
             with_hint.cancel()
             self._listed.clear()
-            try:
-                listed = await self._list(rest)
-            except (TransportError, RefusedError, PayloadError) as error:
-                _log.warning("list_not_refreshed", feed=self.feed.name, problem=str(error))
-                continue
-            await self._compare(listed, rest, ws_url)
+            await self._compare(rest, ws_url)
 
-    async def _compare(self, listed: list[Instrument], rest: RestClient, ws_url: str) -> None:
+    async def _compare(self, rest: RestClient, ws_url: str) -> None:
         """Adopt what changed; what is not listed any more is said to be so, and kept open."""
+        try:
+            listed = await self._list(rest)
+        except (TransportError, RefusedError, PayloadError) as error:
+            _log.warning("list_not_refreshed", feed=self.feed.name, problem=str(error))
+            return
         chosen = choose_instruments(listed, self._settings.assets, self._settings.quotes)
         now = {one.symbol: one for one in chosen}
         for group in self.groups.values():
             for one in self._instruments:
                 group.memory.mark(one.symbol, None if one.symbol in now else FeedState.NOT_LISTED)
+            group.ask_for_all()
         next_list = [now.get(one.symbol, one) for one in self._instruments]
         known = {one.symbol for one in next_list}
         next_list += [one for one in chosen if one.symbol not in known]

@@ -105,6 +105,13 @@ class Group:
         if self.session is not None:
             self._take(self.session.on_tick(now_us))
 
+    def ask_for_all(self) -> None:
+        """Replace connections that did not ask for what was not listed when they were opened."""
+        listed = self.memory.listed(self.plan.streams)
+        for connection in self._connections.values():
+            if connection.lacks(listed):
+                connection.leaving.set()
+
     def give_up(self, why: str) -> None:
         """End the connections for a reason of ours; others are opened."""
         for connection in self._connections.values():
@@ -120,11 +127,21 @@ class Group:
             opened_at = connection.opened_at
             if opened_at is not None and _now() - opened_at > HEALTHY_SECONDS:
                 backoff.reset()
+            elif opened_at is not None:
+                self._around.on_listed()  # it may have asked for what is not listed any more
             await asyncio.sleep(backoff.next_seconds() if delay is None else delay)
 
     async def _start(self, connection: Connection) -> asyncio.Task[None]:
         await self._around.gate.enter()
-        return asyncio.create_task(connection.run())
+        return asyncio.create_task(self._run(connection))
+
+    async def _run(self, connection: Connection) -> None:
+        """Serve a connection; it is known by its number for as long."""
+        self._connections[connection.number] = connection
+        try:
+            await connection.run()
+        finally:
+            del self._connections[connection.number]
 
     async def _serve(
         self, connection: Connection, running: asyncio.Task[None]
@@ -194,12 +211,7 @@ class Group:
 
     def _new_connection(self) -> Connection:
         self._numbers += 1
-        number = self._numbers
-        connection = Connection(self._around.feed, self.plan, self._url, number, self)
-        self._connections[number] = connection
-        for old in [one for one in self._connections if one <= number - 2 * self._wanted - 2]:
-            del self._connections[old]
-        return connection
+        return Connection(self._around.feed, self._url, self._numbers, self)
 
     def up(self, number: int) -> Line:
         """Take a connection that was opened into the session, or begin a new one with it."""
@@ -278,6 +290,7 @@ class Group:
             around.meter.event(event)
         for refused in out.refused:
             self._note("refused", refused.detail, QualityKind.REFUSED)
+            around.on_listed()  # what is not listed any more is refused
         for resubscribe in out.resubscribes:
             self._connections[resubscribe.line].begin_anew(resubscribe.stream)
         for ask in out.asks:
@@ -334,6 +347,7 @@ class Group:
         introduction = Introduction(
             feed=self._around.feed.name,
             group=self.name,
+            forced=self.memory.forced,
             streams=[stream.name for stream in self.plan.streams],
             instruments=list(self._around.instruments),
             linger_us=self._around.linger_us,

@@ -247,7 +247,8 @@ class Partitions:
         for number in numbers:
             engine = Engine(self._params, self._bus.epoch)
             snapshots = Snapshots(self._bus, number, SOURCE)
-            if not snapshots.restore(engine, stored.pop(number)):
+            # In a thread: a large state takes seconds, in which the heart must go on beating.
+            if not await asyncio.to_thread(snapshots.restore, engine, stored.pop(number)):
                 engine = Engine(self._params, self._bus.epoch)
             previous = self._held.get(number)
             poison = previous.poison if previous else set()

@@ -19,6 +19,10 @@ from schemas.units import US_PER_SECOND
 KEPT_UPDATES = 1024
 """Updates kept to align a snapshot with: at 100 ms more than a minute and a half."""
 
+SPARE_UPDATES = 64
+"""Updates kept of a book that needs no snapshot: one that is then asked for is hardly older than
+that. All of them would be most of what a collector remembers."""
+
 CROSSED_US = US_PER_SECOND
 """Crossed prices that stay longer mean that something was missed."""
 
@@ -160,6 +164,8 @@ class Book:
     def pass_time(self, now_us: int, moved_us: int) -> None:
         """Notice what only time tells: prices that stay crossed, a stream that fell silent.
 
+        Of a book that is well, what it no longer needs is forgotten.
+
         Args:
             now_us: receive time.
             moved_us: when the instrument was last seen to trade or to change its best price.
@@ -172,6 +178,9 @@ class Book:
         if self._held and moves and now_us - self.heard_us > silent_us:
             self.invalidate(BookState.SILENT)
             self._recent.clear()  # a fetched snapshot is of use once the stream says something
+        if self.valid and self._aligned and not self.wants_refresh(now_us):
+            while len(self._recent) > SPARE_UPDATES:
+                self._recent.popleft()
 
     def bands(self) -> list[BookBand]:
         """Return the depth inside each band around mid; none where there is no mid.

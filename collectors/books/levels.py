@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from operator import neg
 
-from collectors.grid import MEMO_ENTRIES, Steps, shown
+from collectors import grid
+from collectors.grid import Steps, shown
 from collectors.messages import Level
 from schemas.books import BANDS_BP, BookLevel
 
@@ -39,7 +40,7 @@ class _Negative(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         key = -self._prices[text]
-        if len(self) >= MEMO_ENTRIES:
+        if len(self) >= grid.MEMO_ENTRIES:
             self.clear()
         self[text] = key
         return key

@@ -3,16 +3,22 @@
 import msgspec
 
 from schemas.instruments import Instrument
+from schemas.market import FeedState
 
 
 class Introduction(msgspec.Struct, frozen=True):
-    """The session that a connection belongs to: its feed, its group, what it subscribed to."""
+    """The session that a connection belongs to: its feed, its group, what it subscribed to.
+
+    `forced` are feed states that held whatever the connection says, by symbol: what is not listed
+    was not asked for.
+    """
 
     feed: str
     group: str
     streams: list[str]
     instruments: list[Instrument]
     linger_us: int
+    forced: dict[str, FeedState] = {}
 
 
 _decoder = msgspec.json.Decoder(Introduction)

@@ -49,6 +49,7 @@ class _Player:
         """Open a connection, as a group does."""
         introduced = read_introduction(introduction)
         self.plan = plan = (introduced and plan_of(introduced)) or self.plan
+        self.memory.force(introduced.forced if introduced is not None else {})
         self.session, outs = open_line(
             self.session,
             plan.feed,

@@ -86,9 +86,10 @@ class Answers:
         repair = self._repairs.pop(key, None)
         return Repaired(repair.gap, Found([], False), detail) if repair is not None else None
 
-    def unsettled(self) -> list[Gap]:
-        """Return the gaps that are being repaired."""
-        return [one.gap for one in self._repairs.values()]
+    def cut_off(self) -> list[Gap]:
+        """Drop all repairs and return their gaps, whose end is for the next session to tell."""
+        repairs, self._repairs = self._repairs, {}
+        return [one.gap for one in repairs.values()]
 
     def expire(self, now_us: int) -> list[Repaired]:
         """Give up repairs that take too long."""

@@ -1,6 +1,6 @@
 """One connection as its session sees it: what was acknowledged and what was heard on it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from collectors.venue import Channel, Parser, Stream
 from schemas.units import US_PER_SECOND
@@ -13,21 +13,31 @@ MAX_TRIES = 3
 _MOVING = (Channel.TRADES, Channel.BOOK, Channel.TOP, Channel.TICKER)
 _TALKATIVE = (Channel.TOP, Channel.TICKER)
 
+Listed = Callable[[Iterable[Stream]], list[Stream]]
+
 
 class Line:
     """What one connection has shown of itself.
 
     Args:
         parser: reads its frames.
-        streams: what was asked for.
+        streams: what is asked for on it.
         opened_us: when it was opened.
+        listed: leaves out streams of what the venue does not list any more: nothing is expected
+            of them.
+
+    Attributes:
+        asked: what is asked for on it, by name.
     """
 
-    def __init__(self, parser: Parser, streams: Sequence[Stream], opened_us: int) -> None:
+    def __init__(
+        self, parser: Parser, streams: Sequence[Stream], opened_us: int, listed: Listed
+    ) -> None:
         self.parser = parser
         self.opened_us = opened_us
         self.heard_us = opened_us
-        self._streams = {stream.name: stream for stream in streams}
+        self.asked = {stream.name: stream for stream in streams}
+        self._listed = listed
         self._acknowledged: set[str] = set()
         self._words_us: dict[str, int] = {}
         self._tries: dict[str, int] = {}
@@ -38,41 +48,47 @@ class Line:
 
     def acknowledge(self, names: Iterable[str]) -> list[str]:
         """Note what the venue acknowledged (everything where it does not say what)."""
-        known = [name for name in names if name in self._streams] or list(self._streams)
+        known = [name for name in names if name in self.asked] or list(self.asked)
         self._acknowledged.update(known)
         return known
+
+    def expects(self, name: str) -> bool:
+        """Say whether a stream was asked for and is of something that the venue lists."""
+        stream = self.asked.get(name)
+        return stream is not None and bool(self._listed((stream,)))
 
     @property
     def unacknowledged(self) -> list[str]:
         """Streams that were asked for, not acknowledged, and on which nothing came."""
         return [
-            name
-            for name in self._streams
-            if name not in self._acknowledged and name not in self._words_us
+            stream.name
+            for stream in self._expected()
+            if stream.name not in self._acknowledged and stream.name not in self._words_us
         ]
 
     @property
     def ready(self) -> bool:
         """Whether everything is acknowledged and every stream that must speak has spoken."""
         return not self.unacknowledged and all(
-            name in self._words_us
-            for name, stream in self._streams.items()
+            stream.name in self._words_us
+            for stream in self._expected()
             if stream.channel in (*_TALKATIVE, Channel.BOOK)
         )
 
     def newest_words_us(self) -> dict[Channel, int]:
         """Return when each channel that always moves was last heard on any of its streams."""
         newest: dict[Channel, int] = {}
-        for name, stream in self._streams.items():
+        for stream in self._expected():
             if stream.channel in _MOVING:
-                word_us = self._words_us.get(name, self.opened_us)
+                word_us = self._words_us.get(stream.name, self.opened_us)
                 newest[stream.channel] = max(newest.get(stream.channel, 0), word_us)
         return newest
 
     def dead_streams(self, now_us: int) -> list[Stream]:
         """Return streams that never said a word and should have; each a few times, ever later."""
         found = []
-        for name, stream in self._streams.items():
+        for stream in self._expected():
+            name = stream.name
             tries = self._tries.get(name, 0)
             wait_us = FIRST_WORD_US * (tries + 1)
             if (
@@ -84,3 +100,6 @@ class Line:
                 self._tries[name] = tries + 1
                 found.append(stream)
         return found
+
+    def _expected(self) -> list[Stream]:
+        return self._listed(self.asked.values())

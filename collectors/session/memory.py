@@ -1,6 +1,6 @@
 """What outlives a session of one plan: which trades and liquidations came already, open gaps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from collectors.grid import Steps
@@ -63,6 +63,21 @@ class Memory:
             self.forced.pop(symbol, None)
         else:
             self.forced[symbol] = state
+
+    def force(self, states: Mapping[str, FeedState]) -> None:
+        """Force these feed states and no others."""
+        self.forced.clear()
+        self.forced.update(states)
+
+    def listed(self, streams: Iterable[Stream]) -> list[Stream]:
+        """Return the streams without those of instruments that the venue does not list any more.
+
+        Most venues refuse to serve these.
+        """
+        gone = {name for name, state in self.forced.items() if state is FeedState.NOT_LISTED}
+        return [
+            one for one in streams if one.instrument is None or one.instrument.symbol not in gone
+        ]
 
     def prices(self, venue_tick: str) -> Steps:
         """Return what turns texts of prices into ticks; books on one grid share it."""

@@ -102,8 +102,10 @@ class Session:
 
     def attach(self, line: int, now_us: int) -> None:
         """Begin to listen to a connection that was opened."""
-        parser = self._feed.parser(self._streams, self._shared)
-        self._lines[line] = Line(parser, self._streams, now_us)
+        listed = self._memory.listed
+        streams = listed(self._streams)
+        parser = self._feed.parser(streams, self._shared)
+        self._lines[line] = Line(parser, streams, now_us, listed)
         for lane in self._lanes.books.values():
             lane.attach(line, now_us)
 
@@ -117,7 +119,7 @@ class Session:
         if not self._lines:
             covered_us = self._publisher.newest_us - self._feed.skew_us
             self._memory.covered_us = max(self._memory.covered_us, covered_us)
-            self._memory.unsettled += self._answers.unsettled()
+            self._memory.unsettled += self._answers.cut_off()
             self._publisher.go_down(now_us, out)
         return out
 
@@ -136,7 +138,10 @@ class Session:
 
     def has_books(self, line: int) -> bool:
         """Say whether a line could stand in for all others: no valid book would be lost."""
-        return all(lane.valid_on(line) for lane in self._lanes.books.values())
+        found = self._lines.get(line)
+        return found is not None and all(
+            lane.valid_on(line) for lane in self._lanes.books.values() if found.expects(lane.stream)
+        )
 
     @property
     def awaited(self) -> list[str]:
@@ -353,6 +358,8 @@ class Session:
         if lane is None:
             return
         for number in lane.asks(now_us):
+            if not self._lines[number].expects(stream.name):
+                continue
             call = self._feed.snapshot(stream)
             if call is not None:
                 out.asks.append(Ask(call.request))

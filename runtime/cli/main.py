@@ -34,7 +34,7 @@ from runtime.cli.service_commands import add_services, sink_app
 from runtime.cli.stages import stage
 from runtime.cli.topics import topics_app
 from runtime.errors import ConfigurationError, PerptapeError
-from runtime.settings import EVERYTHING, load_settings
+from runtime.settings import EMBEDDED, EVERYTHING, load_settings
 from schemas.market import Kind
 
 app = typer.Typer(
@@ -122,7 +122,7 @@ def replay(
     """Play recordings through the pipeline as fast as they go."""
     module = stage("runtime.cli.replay")
     with module.log_for_replay(log) as folder:
-        settings = load_settings(store=store, log=folder)
+        settings = load_settings(store=store, log=folder, bus=EMBEDDED)
         execute(
             settings,
             module.run_replay(

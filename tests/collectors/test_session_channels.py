@@ -438,8 +438,58 @@ def test_what_is_not_listed_is_said_to_be_so_by_the_next_session_and_unacknowled
         assert [one.feed_state for one in gone] == [FeedState.NOT_LISTED] * 3
         last.mark("BTC-USDT-PERP", None)
         assert session.on_tick(BASE_US + 6 * US_PER_SECOND).batches == []
-        listed = session.on_frame(agg_trade(10), BASE_US + 6 * US_PER_SECOND).batches
+        session.attach(1, BASE_US + 6 * US_PER_SECOND)
+        listed = session.on_frame(agg_trade(10), BASE_US + 6 * US_PER_SECOND, 1).batches
         assert [(one.sequence, one.feed_state) for one in listed] == [(3, FeedState.QUIET)]
+
+
+def test_what_is_not_listed_is_not_asked_for_and_not_expected() -> None:
+    memory = Memory()
+    feed = bybit()
+    gone = msgspec.structs.replace(instrument(feed, "ETHUSDT"), symbol="ETH-USDT-PERP")
+    streams = feed.streams([instrument(feed), gone])
+    mine = [one.name for one in streams if one.instrument != gone]
+
+    session = Session(feed, streams, "s", BASE_US, memory=memory)
+    assert list(session.line(0).asked) == [one.name for one in streams]
+    session.line(0).acknowledge(mine)
+    assert set(session.line(0).unacknowledged) == {one.name for one in streams} - set(mine)
+    memory.mark("ETH-USDT-PERP", FeedState.NOT_LISTED)
+    assert session.line(0).unacknowledged == []
+    session.attach(1, BASE_US)
+    assert list(session.line(1).asked) == mine
+
+    again = []
+    for second in range(1, 200):
+        now_us = BASE_US + second * US_PER_SECOND
+        session.on_heartbeat(now_us)
+        again += session.on_tick(now_us).resubscribes
+    assert {one.line for one in again} == {0, 1}
+    assert gone not in [one.stream.instrument for one in again]
+
+    memory.mark("ETH-USDT-PERP", FeedState.HALTED)
+    session.attach(2, now_us)
+    assert list(session.line(2).asked) == [one.name for one in streams]
+    again = session.on_tick(now_us + 100 * US_PER_SECOND).resubscribes
+    assert {one.line for one in again if one.stream.instrument == gone} == {0, 2}
+
+
+def test_a_repair_that_is_cut_off_ends_once_on_record() -> None:
+    memory = Memory()
+    feed = all_feeds()["binance.usdm"]
+    first = new_session(feed, Channel.TRADES, memory=memory)
+    first.on_frame(agg_trade(10), BASE_US)
+    first.on_frame(agg_trade(14, 40), BASE_US + 40_000)
+    (ask,) = first.on_tick(BASE_US + 1_500_000).asks
+    events = first.detach(0, BASE_US + 2_000_000).events
+    assert not first.awaits(call_key(ask.request))
+    events += first.on_failure(call_key(ask.request), "no answer", BASE_US + 2_500_000).events
+    second = new_session(feed, Channel.TRADES, memory=memory, opened_us=BASE_US + 3_000_000)
+    (again,) = second.on_tick(BASE_US + 4_000_000).asks
+    rows = json.dumps([rest_trade(number, number) for number in range(11, 20)]).encode()
+    events += second.on_answer(call_key(again.request), rows, BASE_US + 4_100_000).events
+    ends = (QualityKind.GAP_REPAIRED, QualityKind.GAP_PERMANENT)
+    assert [one.kind for one in events if one.kind in ends] == [QualityKind.GAP_REPAIRED]
 
 
 def test_a_gap_that_is_open_when_its_plan_is_replaced_goes_to_the_plan_of_its_instrument() -> None:

@@ -26,6 +26,7 @@ from collectors.outbox.spool import Spool
 from collectors.registry import choose_feeds
 from collectors.session import seen
 from collectors.session.lanes import liquidations
+from collectors.venues.hyperliquid import liquidations as joined
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from runtime.bus.protocol import Outgoing
 from runtime.clock import WarpedClock
@@ -129,6 +130,7 @@ def sample(collector: Collector, metrics: Metrics, lag: LoopLag, folder: Path) -
     return {
         "at": time.monotonic(),
         "rss_bytes": rss_bytes(),
+        "blocks": sys.getallocatedblocks(),
         "cpu_seconds": time.process_time(),
         "frames": total(counts.messages, "_total"),
         "trades": total(counts.trades, "_total"),
@@ -190,6 +192,6 @@ if __name__ == "__main__":
     configure_logging("error")
     relax_cycle_collection()
     return_freed_memory()
-    seen.MAX_REMEMBERED = liquidations.MAX_REMEMBERED = REMEMBERED_IDS
+    seen.MAX_REMEMBERED = liquidations.MAX_REMEMBERED = joined.TOLD_TRADES = REMEMBERED_IDS
     grid.MEMO_ENTRIES = MEMO_ENTRIES
     asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])))

@@ -130,10 +130,10 @@ async def soaked(folder: Path) -> Soak:
     return Soak(lines(told_by_venues), lines(told_by_collector))
 
 
-def growth(samples: Sequence[Json]) -> float:
+def growth(samples: Sequence[Json], name: str = "rss_bytes") -> float:
     """Return by which share memory grew over these samples, along the line that fits best."""
     times = [one["at"] for one in samples]
-    slope, start = statistics.linear_regression(times, [one["rss_bytes"] for one in samples])
+    slope, start = statistics.linear_regression(times, [one[name] for one in samples])
     return float(slope * (times[-1] - times[0]) / (start + slope * times[0]))
 
 
@@ -211,6 +211,9 @@ def table(soak: Soak) -> str:
         "memory after warm-up": f"{first['rss_bytes'] / 2**20:.0f} MiB",
         "memory at the end": f"{last['rss_bytes'] / 2**20:.0f} MiB",
         "growth after warm-up": f"{growth(samples):+.1%}",
+        "Python's blocks: after warm-up, at the end, growth": (
+            f"{first['blocks']:,}, {last['blocks']:,}, {growth(samples, 'blocks'):+.1%}"
+        ),
         "trade age, mean, in real time": f"{age / SPEED * 1000:.0f} ms",
         "loop lag, p99 (median sample)": (
             f"{statistics.median(one['loop_p99_ms'] for one in samples):.0f} ms"

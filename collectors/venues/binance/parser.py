@@ -50,7 +50,7 @@ _HEAD = b'{"stream":"'
 _NAME_AT = len(_HEAD)
 _FIRST_RENEWAL = 1_000_000
 _EMPTY: Sequence[Message] = ()
-_Reader = Callable[[bytes], Sequence[Message]]
+_Reader = Callable[["BinanceParser", bytes], Sequence[Message]]
 
 
 def renewal_ids(name: str) -> tuple[int, int]:
@@ -90,13 +90,15 @@ class BinanceParser(frames.CarefulParser):
             self._requests[renewed] = (stream.name,)
         self._tops = carried.get(Channel.TOP, {})
         self._others: dict[str, tuple[wire.OtherKind, Callable[[Any], Message]]] = {}
-        readers: dict[Channel, _Reader] = {Channel.TRADES: self._expect_trade}
+        # Not bound: a parser that holds its own methods is a cycle, and stays with all that it
+        # remembers until the cycle collector comes by.
+        readers: dict[Channel, _Reader] = {Channel.TRADES: BinanceParser._expect_trade}
         for other in wire.OTHER_KINDS:
             if other.channel in carried:
                 build = partial(values.BUILDERS[other.channel], carried[other.channel])
                 self._others[other.event] = (other, build)
-                readers[other.channel] = partial(self._read_typed, other.decode, build)
-        readers[Channel.TOP] = self._read_best
+                readers[other.channel] = _typed(other.decode, build)
+        readers[Channel.TOP] = BinanceParser._read_best
         self._readers = {
             _HEAD + stream.name.encode(): readers[stream.channel]
             for stream in streams
@@ -106,8 +108,8 @@ class BinanceParser(frames.CarefulParser):
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; one dictionary lookup a number on the fast way."""
         if self._skipped_last:
-            reader = self._readers.get(frame[: frame.find(b'"', _NAME_AT)], self._skip)
-            if messages := reader(frame):
+            reader = self._readers.get(frame[: frame.find(b'"', _NAME_AT)], BinanceParser._skip)
+            if messages := reader(self, frame):
                 return messages
         try:
             trade = self._decode(frame).data
@@ -129,8 +131,8 @@ class BinanceParser(frames.CarefulParser):
         return (Trades(stream, [row]),) if time_us < LATEST_US else self._read_carefully(frame)
 
     def _read_other(self, frame: bytes) -> Sequence[Message]:
-        reader = self._readers.get(frame[: frame.find(b'"', _NAME_AT)], self._skip)
-        return reader(frame) or self._read_carefully(frame)
+        reader = self._readers.get(frame[: frame.find(b'"', _NAME_AT)], BinanceParser._skip)
+        return reader(self, frame) or self._read_carefully(frame)
 
     def _expect_trade(self, frame: bytes) -> Sequence[Message]:
         self._skipped_last = False
@@ -154,21 +156,6 @@ class BinanceParser(frames.CarefulParser):
         bid_level = (best.bid, bid) if bid else None
         ask_level = (best.ask, ask) if ask else None
         return (Top(stream, time_us, best.id, bid_level, ask_level),)
-
-    def _read_typed(
-        self,
-        decode: Callable[[bytes], wire.Combined[Any]],
-        build: Callable[[Any], Message],
-        frame: bytes,
-    ) -> Sequence[Message]:
-        self._skipped_last = True
-        try:
-            data = decode(frame).data
-            if not frame.isascii():
-                frame.decode()
-        except (ValueError, RecursionError):
-            return self._read_carefully(frame)
-        return (build(data),)
 
     def _kind(self, frame: bytes) -> str:
         head = wire.HEAD.decode(frame)
@@ -240,6 +227,24 @@ class BinanceParser(frames.CarefulParser):
         if "lastUpdateId" in document:
             return Ignored("depth_snapshot")
         return Rejected("unexpected_shape", grid.shown(sorted(document)))
+
+
+def _typed(
+    decode: Callable[[bytes], wire.Combined[Any]], build: Callable[[Any], Message]
+) -> _Reader:
+    """Return what reads the frames of one channel."""
+
+    def read(parser: BinanceParser, frame: bytes) -> Sequence[Message]:
+        parser._skipped_last = True
+        try:
+            data = decode(frame).data
+            if not frame.isascii():
+                frame.decode()
+        except (ValueError, RecursionError):
+            return parser._read_carefully(frame)
+        return (build(data),)
+
+    return read
 
 
 def _kind(event: str, stream: str) -> str:

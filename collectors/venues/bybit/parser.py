@@ -77,14 +77,10 @@ class BybitParser(frames.CarefulParser):
         self._requests = dict(requests)
         self._with_single: set[str] = set()
         """Symbols whose tickers gave the open interest of one side."""
-        self._readers: dict[bytes, Callable[[bytes], Sequence[Message]]] = {
-            b'{"topic":"orderb': lambda frame: self._read_book(wire.BOOK_FRAME.decode(frame)),
-            b'{"topic":"ticker': lambda frame: self._read_ticker(wire.TICKER_FRAME.decode(frame)),
-        }
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; all rows of trades are normally of the topic's symbol."""
-        read = self._readers.get(frame[:_HEAD_BYTES])
+        read = _READERS.get(frame[:_HEAD_BYTES])
         if read is not None:
             return self._read_no_trades(frame, read)
         try:
@@ -110,15 +106,21 @@ class BybitParser(frames.CarefulParser):
         return (Trades(stream, rows),) if rows and clean else self._read_carefully(frame)
 
     def _read_no_trades(
-        self, frame: bytes, read: Callable[[bytes], Sequence[Message]]
+        self, frame: bytes, read: Callable[["BybitParser", bytes], Sequence[Message]]
     ) -> Sequence[Message]:
         """Read what begins as a book or a ticker does."""
         if not frame.isascii() or b"\\" in frame:
             return self._read_other(frame)
         try:
-            return read(frame) or self._read_carefully(frame)
+            return read(self, frame) or self._read_carefully(frame)
         except (ValueError, LookupError, RecursionError):
             return self._read_other(frame)
+
+    def _take_book(self, frame: bytes) -> Sequence[Message]:
+        return self._read_book(wire.BOOK_FRAME.decode(frame))
+
+    def _take_ticker(self, frame: bytes) -> Sequence[Message]:
+        return self._read_ticker(wire.TICKER_FRAME.decode(frame))
 
     def _read_book(self, found: wire.BookFrame) -> Sequence[Message]:
         """Read a book or the best prices; nothing comes of what does not belong in the topic.
@@ -238,3 +240,11 @@ class BybitParser(frames.CarefulParser):
         if success or "already subscribed" in detail:
             return Subscribed(named or names) if operation == "subscribe" else Ignored("reply")
         return Refused(grid.brief(detail), named or names)
+
+
+_READERS: dict[bytes, Callable[[BybitParser, bytes], Sequence[Message]]] = {
+    b'{"topic":"orderb': BybitParser._take_book,
+    b'{"topic":"ticker': BybitParser._take_ticker,
+}
+"""Not of the instance: with bound methods it would be a cycle, and a parser with all that it
+remembers would stay until the cycle collector comes by."""

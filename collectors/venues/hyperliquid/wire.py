@@ -165,31 +165,16 @@ class HyperliquidParser(frames.CarefulParser):
                 self._streams[place] = (stream, stream.instrument)
             elif join is not None:
                 self._explorer = Explorer(stream, join)
-        self._typed: dict[str, Callable[[bytes], Sequence[Message]]] = {
-            "trades": self._parse_trades,
-            "l2Book": self._parse_book,
-            "bbo": self._parse_top,
-            "activeAssetCtx": self._parse_context,
-        }
-        self._hints = {_HINTS[word]: self._typed[word] for word in wanted & _HINTS.keys()}
+        self._hints = {_HINTS[word]: _TYPED[word] for word in wanted & _HINTS.keys()}
         if self._explorer is not None:
-            self._hints[_EXPLORER_HINT] = self._explorer.parse
-        self._kinds: dict[str, Callable[[object], Sequence[Message]]] = {
-            "trades": lambda data: frames.read_rows(data, partial(read_trade, self._lanes)),
-            "l2Book": lambda data: _convert(data, _Book, self._book),
-            "bbo": lambda data: _convert(data, _Top, self._top),
-            "activeAssetCtx": lambda data: _convert(data, _CoinContext, self._context),
-            "pong": lambda _: (Heartbeat(),),
-            "error": lambda data: (self._read_error(str(data)[:_ERROR_CHARACTERS]),),
-            "subscriptionResponse": lambda data: (self._read_response(data),),
-        }
+            self._hints[_EXPLORER_HINT] = HyperliquidParser._parse_transactions
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; what stands after `{"channel":"` hints at its kind."""
         try:
             if frame[12:13] == b"t":
                 return self._parse_trades(frame)
-            return self._hints[frame[12:18]](frame)
+            return self._hints[frame[12:18]](self, frame)
         except (ValueError, LookupError, RecursionError):
             return self._read_other(frame)
 
@@ -231,6 +216,9 @@ class HyperliquidParser(frames.CarefulParser):
         _check_text(frame)
         return (self._context(data),)
 
+    def _parse_transactions(self, frame: bytes) -> Sequence[Message]:
+        return self._explorer.parse(frame) if self._explorer is not None else ()
+
     def _kind(self, frame: bytes) -> str:
         return _HEAD.decode(frame).channel
 
@@ -238,8 +226,8 @@ class HyperliquidParser(frames.CarefulParser):
         """Read what did not begin as usual, or was not clean."""
         try:
             kind = self._kind(frame)
-            if kind in self._typed and kind not in self._ignored:
-                return self._typed[kind](frame)
+            if kind in _TYPED and kind not in self._ignored:
+                return _TYPED[kind](self, frame)
         except (ValueError, LookupError, RecursionError):
             return self._read_carefully(frame)
         return self._ignored.get(kind) or self._read_carefully(frame)
@@ -256,9 +244,9 @@ class HyperliquidParser(frames.CarefulParser):
         channel = document.get("channel")
         if not isinstance(channel, str):
             return (Rejected("unexpected_shape", f"channel is {grid.shown(channel)}"),)
-        if channel in self._ignored or channel not in self._kinds:
+        if channel in self._ignored or channel not in _KINDS:
             return self._ignore(channel)
-        return self._kinds[channel](document.get("data"))
+        return _KINDS[channel](self, document.get("data"))
 
     def _book(self, book: _Book) -> Message:
         found = self._streams.get((Channel.BOOK, book.coin))
@@ -341,6 +329,25 @@ class HyperliquidParser(frames.CarefulParser):
         """Name the streams of this connection among all that these words may mean."""
         names = [*types, *(f"{word}:{coin}" for word in types for coin in coins)]
         return tuple(name for name in dict.fromkeys(names) if name in self._names)
+
+
+_TYPED: dict[str, Callable[[HyperliquidParser, bytes], Sequence[Message]]] = {
+    "trades": HyperliquidParser._parse_trades,
+    "l2Book": HyperliquidParser._parse_book,
+    "bbo": HyperliquidParser._parse_top,
+    "activeAssetCtx": HyperliquidParser._parse_context,
+}
+_KINDS: dict[str, Callable[[HyperliquidParser, object], Sequence[Message]]] = {
+    "trades": lambda parser, data: frames.read_rows(data, partial(read_trade, parser._lanes)),
+    "l2Book": lambda parser, data: _convert(data, _Book, parser._book),
+    "bbo": lambda parser, data: _convert(data, _Top, parser._top),
+    "activeAssetCtx": lambda parser, data: _convert(data, _CoinContext, parser._context),
+    "pong": lambda _, __: (Heartbeat(),),
+    "error": lambda parser, data: (parser._read_error(str(data)[:_ERROR_CHARACTERS]),),
+    "subscriptionResponse": lambda parser, data: (parser._read_response(data),),
+}
+"""Not of the instance: with bound methods it would be a cycle, and a parser with all that it
+remembers would stay until the cycle collector comes by."""
 
 
 def _convert(data: object, kind: type[T], read: Callable[[T], Message]) -> Sequence[Message]:

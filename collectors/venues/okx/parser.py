@@ -50,9 +50,6 @@ _RPI = int(OrderClass.RPI)
 _UPGRADE = "64008"
 _decode_trades = wire.TRADE_FRAMES.decode
 
-_Way = Callable[[bytes], Sequence[Message]]
-_CarefulWay = Callable[[dict[str, object]], Sequence[Message]]
-
 
 class OkxParser(frames.CarefulParser):
     """Reads the frames of one connection.
@@ -74,17 +71,7 @@ class OkxParser(frames.CarefulParser):
         self._carried = carried
         unused = {kind: what for kind, what in _IGNORED.items() if kind not in self._streams}
         super().__init__(unused, streams)
-        ways: dict[str, _Way] = {wire.BOOKS: self._take_books, wire.TOPS: self._take_tops}
-        ways |= {name: partial(self._take_values, name) for name in rows.TICKERS}
-        self._ways = {name: way for name, way in ways.items() if name in self._streams}
-        self._by_head = {f'{name}",'[:7].encode(): way for name, way in self._ways.items()}
-        self._careful_ways: dict[str, _CarefulWay] = {
-            wire.TRADES: self._read_trades,
-            wire.BOOKS: self._read_books,
-            wire.TOPS: self._read_tops,
-            wire.LIQUIDATIONS: self._read_liquidations,
-        }
-        self._careful_ways |= {name: partial(self._read_values, name) for name in rows.TICKERS}
+        self._by_head = {f'{name}",'[:7].encode(): name for name in _WAYS if name in self._streams}
 
     def parse(self, frame: bytes) -> Sequence[Message]:
         """Turn one frame into messages; trades, mostly one of one instrument, are read here."""
@@ -118,44 +105,43 @@ class OkxParser(frames.CarefulParser):
 
     def _read_data(self, frame: bytes) -> Sequence[Message]:
         """Read a frame that is not of trades; nothing where its head says that it is."""
-        way = self._by_head.get(frame[_KIND])
-        if way is None:
+        kind = self._by_head.get(frame[_KIND])
+        if kind is None:
             try:
                 kind = self._kind(frame)
             except (ValueError, RecursionError):
                 return self._read_carefully(frame)
             if kind == wire.TRADES:
                 return ()
-            way = self._ways.get(kind)
-            if way is None:
+            if kind not in _WAYS or kind not in self._streams:
                 return self._ignored.get(kind) or self._read_carefully(frame)
-        return self._take(way, frame) or self._read_carefully(frame)
+        return self._take(kind, frame) or self._read_carefully(frame)
 
-    def _take(self, way: _Way, frame: bytes) -> Sequence[Message]:
+    def _take(self, kind: str, frame: bytes) -> Sequence[Message]:
         """Read a frame the fast way of its channel; nothing where it is not clean."""
         try:
             if not frame.isascii():
                 frame.decode()
-            return way(frame)
+            return _WAYS[kind](self, kind, frame)
         except (ValueError, LookupError, RecursionError):
             return ()
 
     def _read_other(self, frame: bytes) -> Sequence[Message]:
         return self._read_data(frame) or self._read_carefully(frame)
 
-    def _take_books(self, frame: bytes) -> Sequence[Message]:
+    def _take_books(self, name: str, frame: bytes) -> Sequence[Message]:
         message = wire.BOOK_FRAMES.decode(frame)
-        if message.arg.channel != wire.BOOKS:
+        if message.arg.channel != name:
             return ()
-        stream = self._streams[wire.BOOKS][message.arg.symbol]
+        stream = self._streams[name][message.arg.symbol]
         whole = message.action == rows.SNAPSHOT
         return [rows.book(stream, row, snapshot=whole) for row in message.data]
 
-    def _take_tops(self, frame: bytes) -> Sequence[Message]:
+    def _take_tops(self, name: str, frame: bytes) -> Sequence[Message]:
         message = wire.TOP_FRAMES.decode(frame)
-        if message.arg.channel != wire.TOPS:
+        if message.arg.channel != name:
             return ()
-        stream = self._streams[wire.TOPS][message.arg.symbol]
+        stream = self._streams[name][message.arg.symbol]
         return [rows.top(stream, row) for row in message.data]
 
     def _take_values(self, name: str, frame: bytes) -> Sequence[Message]:
@@ -184,10 +170,10 @@ class OkxParser(frames.CarefulParser):
             return (Rejected("unexpected_shape", grid.shown(sorted(document))),)
         if channel in _OTHER_TRADES:
             return (Rejected("wrong_channel", channel),)
-        way = self._careful_ways.get(channel) if channel in self._streams else None
-        return self._ignore(channel) if way is None else way(document)
+        way = _CAREFUL_WAYS.get(channel) if channel in self._streams else None
+        return self._ignore(channel) if way is None else way(self, channel, document)
 
-    def _read_trades(self, document: dict[str, object]) -> Sequence[Message]:
+    def _read_trades(self, _: str, document: dict[str, object]) -> Sequence[Message]:
         counts: dict[str, list[int]] = {}
 
         def read(row: object) -> Item:
@@ -203,7 +189,7 @@ class OkxParser(frames.CarefulParser):
         messages = frames.read_rows(document.get("data"), read)
         return [_with_counts(message, counts) for message in messages]
 
-    def _read_books(self, document: dict[str, object]) -> Sequence[Message]:
+    def _read_books(self, _: str, document: dict[str, object]) -> Sequence[Message]:
         stream = self._stream(document)
         action = document.get("action")
         if action not in (rows.SNAPSHOT, rows.UPDATE):
@@ -211,7 +197,7 @@ class OkxParser(frames.CarefulParser):
         build = partial(rows.book, snapshot=action == rows.SNAPSHOT)
         return _each(document, lambda row: rows.read_book(stream, row, build))
 
-    def _read_tops(self, document: dict[str, object]) -> Sequence[Message]:
+    def _read_tops(self, _: str, document: dict[str, object]) -> Sequence[Message]:
         stream = self._stream(document)
         return _each(document, lambda row: rows.read_book(stream, row, rows.top))
 
@@ -225,7 +211,7 @@ class OkxParser(frames.CarefulParser):
 
         return _each(document, read)
 
-    def _read_liquidations(self, document: dict[str, object]) -> Sequence[Message]:
+    def _read_liquidations(self, _: str, document: dict[str, object]) -> Sequence[Message]:
         data = document.get("data")
         stream = self._stream(document)
         if not isinstance(data, list):
@@ -257,6 +243,22 @@ class OkxParser(frames.CarefulParser):
         channels = [word for word in words if word in _CHANNELS] or self._streams
         found = (self._streams.get(name, {}).get(word) for name in channels for word in words)
         return tuple(stream.name for stream in found if stream is not None)
+
+
+_WAYS: dict[str, Callable[[OkxParser, str, bytes], Sequence[Message]]] = {
+    wire.BOOKS: OkxParser._take_books,
+    wire.TOPS: OkxParser._take_tops,
+    **dict.fromkeys(rows.TICKERS, OkxParser._take_values),
+}
+_CAREFUL_WAYS: dict[str, Callable[[OkxParser, str, dict[str, object]], Sequence[Message]]] = {
+    wire.TRADES: OkxParser._read_trades,
+    wire.BOOKS: OkxParser._read_books,
+    wire.TOPS: OkxParser._read_tops,
+    wire.LIQUIDATIONS: OkxParser._read_liquidations,
+    **dict.fromkeys(rows.TICKERS, OkxParser._read_values),
+}
+"""Not of the instance: with bound methods it would be a cycle, and a parser with all that it
+remembers would stay until the cycle collector comes by."""
 
 
 def _argument(document: dict[str, object]) -> tuple[str | None, str | None]:

@@ -7,13 +7,16 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from runtime.bus.kafka.clients import Consumer
+from runtime.bus.kafka.connection import reach
 from runtime.bus.kafka.consumer import KafkaConsumer
-from runtime.bus.kafka.failures import explained
+from runtime.bus.kafka.epochs import read_epoch
+from runtime.bus.kafka.failures import APPLY, explained
 from runtime.bus.kafka.producer import KafkaSender
 from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
-from runtime.bus.kafka.topics import COMMAND, open_admin, read_epoch
+from runtime.bus.kafka.topics import open_admin, refuse
 from runtime.bus.protocol import Outgoing, Rebalance
 from runtime.errors import BusError, ConfigurationError, PayloadError
 from runtime.metrics import BusMetrics
@@ -23,6 +26,17 @@ FETCH_BYTES = 8 * 2**20
 """What is fetched at once from all partitions; a consumer holds about twice that."""
 
 PARTITION_FETCH_BYTES = 2 * 2**20
+POLL_SECONDS = 300.0
+"""A member that has not polled for so long leaves its group to the others."""
+
+SETTLE_SECONDS = 2.0
+"""How long topics that differ are looked at: brokers hear late of what was applied just now."""
+
+CLOSE_SECONDS = 5.0
+GROUP_SECONDS = 10.0
+"""How much longer than a session a member waits for an answer of its group."""
+
+_INT64 = 2**63
 _partition_of = lru_cache(maxsize=4096)(partition_of)
 
 
@@ -35,11 +49,11 @@ class KafkaBus:
 
     def __init__(
         self,
-        options: dict[str, Any],
+        options: Mapping[str, Any],
         settings: KafkaSettings,
         topics: Mapping[str, Topic],
         epoch: int,
-        reader: AIOKafkaConsumer,
+        reader: Consumer,
         metrics: BusMetrics | None,
     ) -> None:
         self._options = options
@@ -51,8 +65,7 @@ class KafkaBus:
         self._loop = asyncio.get_running_loop()
         producer = f"perptape/{importlib.metadata.version('perptape')}"
         headers = {name: topic.headers(producer) for name, topic in topics.items()}
-        most_bytes = max(topic.most_bytes for topic in topics.values()) + 2**16
-        self._sender = KafkaSender(options, settings.send_timeout_seconds, headers, most_bytes)
+        self._sender = KafkaSender(options, settings.send_timeout_seconds, headers)
         self._consumers: set[KafkaConsumer] = set()
         self._closed = False
 
@@ -79,14 +92,11 @@ class KafkaBus:
         """
         options = client_options(brokers_of(bus), settings)
         async with open_admin(options, settings, topics) as admin:
-            differences = await admin.differences()
-        if differences:
-            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-            raise ConfigurationError(f"topic {differences[0]}{more}; run: {COMMAND} --bus {bus}")
-        epoch = await read_epoch(options)
+            refuse(await admin.differences(SETTLE_SECONDS), bus)
+        epoch = await read_epoch(options, settings.send_timeout_seconds)
         if epoch is None:
-            raise ConfigurationError(f"the topics have no epoch; run: {COMMAND} --bus {bus}")
-        reader = AIOKafkaConsumer(**options, enable_auto_commit=False)
+            raise ConfigurationError(f"the topics have no epoch; run: {APPLY} --bus {bus}")
+        reader = Consumer(**await reach(options), enable_auto_commit=False)
         opened = cls(options, settings, topics, epoch.epoch, reader, metrics)
         try:
             with explained(bus):
@@ -119,7 +129,7 @@ class KafkaBus:
         Raises:
             BusError: not all were appended; the same records may be sent again.
             ConfigurationError: an unknown topic or partition; nothing was appended.
-            PayloadError: a record is too large; nothing was appended.
+            PayloadError: a record is too large or has no possible time; nothing was appended.
         """
         if self._closed:
             raise BusError("the bus is closed")
@@ -143,7 +153,8 @@ class KafkaBus:
         """Open a consumer at its group's committed offsets, otherwise at the oldest record.
 
         Raises:
-            ConfigurationError: an unknown topic or partition, or none at all.
+            ConfigurationError: an unknown topic or partition, or none at all; a second member of a
+                group under the one name of this process.
             BusError: the group cannot be joined, or its offsets not be read.
         """
         if self._closed:
@@ -158,29 +169,50 @@ class KafkaBus:
         if not chosen:
             raise ConfigurationError("a consumer needs at least one topic and one partition")
         member = group is not None and partitions is None
-        consumer = KafkaConsumer(self._client(group, member), group, rebalance)
+        if member:
+            self._check_name(group)
+        timeout_seconds = self._settings.send_timeout_seconds
+        client = await self._client(group, member)
+        consumer = KafkaConsumer(client, group, rebalance, self._topics, timeout_seconds)
         try:
             if member:
-                await consumer.join(topics)
+                await consumer.join(topics, self._settings.session_seconds + timeout_seconds)
             else:
                 await consumer.assign(chosen)
+            if self._closed:
+                raise BusError("the bus is closed")
         except BaseException:
             await consumer.close()
             raise
         self._consumers = {one for one in self._consumers if not one.closed} | {consumer}
         return consumer
 
-    def _client(self, group: str | None, member: bool) -> AIOKafkaConsumer:
+    def _check_name(self, group: str | None) -> None:
+        """Refuse two members of one name: each would drive the other out, again and again."""
+        others = (one for one in self._consumers if one.member and not one.closed)
+        if self._settings.instance and any(one.group == group for one in others):
+            raise ConfigurationError(
+                f"this process is in the group {group} already, as {self._settings.instance}: "
+                "a second member needs another setting kafka.instance"
+            )
+
+    async def _client(self, group: str | None, member: bool) -> Consumer:
         settings = self._settings
-        instance = f"{group}.{settings.instance}" if member and settings.instance else None
-        return AIOKafkaConsumer(
-            **self._options,
+        options = await reach(self._options)
+        if member:
+            # A group answers when all its members have, which may take them a session time.
+            least = int((settings.session_seconds + GROUP_SECONDS) * 1000)
+            options["request_timeout_ms"] = max(options["request_timeout_ms"], least)
+            if settings.instance:
+                options["group_instance_id"] = f"{group}.{settings.instance}"
+        return Consumer(
+            **options,
             group_id=group,
-            group_instance_id=instance,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=int(settings.session_seconds * 1000),
             heartbeat_interval_ms=int(min(3.0, settings.session_seconds / 5) * 1000),
+            max_poll_interval_ms=int(POLL_SECONDS * 1000),
             fetch_max_wait_ms=settings.fetch_wait_ms,
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
@@ -198,7 +230,7 @@ class KafkaBus:
             raise BusError("the bus is closed")
         places = [TopicPartition(topic, number) for number in range(count)]
         with explained(f"asking for the end of {topic}"):
-            ends = await self._reader.end_offsets(places)
+            ends = await self._reader.ends(places, self._settings.send_timeout_seconds)
         return [ends[place] for place in places]
 
     async def close(self) -> None:
@@ -206,18 +238,22 @@ class KafkaBus:
         if self._closed:
             return
         self._closed = True
-        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
-        await self._sender.close()
-        await self._reader.stop()
+        await asyncio.gather(
+            *(consumer.close() for consumer in self._consumers),
+            self._sender.close(),
+            self._reader.leave(CLOSE_SECONDS),
+        )
 
     def _partition(self, record: Outgoing) -> int:
         topic = self._topic(record.topic)
         size = len(record.key) + len(record.value or b"")
         if size > topic.most_bytes:
             raise PayloadError(
-                "record_too_large",
+                "oversized",
                 f"{topic.name}: a record of {size:,} bytes, where {topic.most_bytes:,} are allowed",
             )
+        if not 0 <= record.timestamp_us < _INT64:
+            raise PayloadError("invalid_time", f"{topic.name}: {record.timestamp_us} us")
         if record.partition is None:
             return _partition_of(record.key, topic.partitions)
         return self._check(topic.name, record.partition)

@@ -1,16 +1,24 @@
 """How clients reach the brokers and what they promise each other."""
 
+import re
 import ssl
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from runtime.errors import ConfigurationError
 
 SCHEME = "kafka://"
 DEFAULT_PORT = 9092
 CLIENT_ID = "perptape"
+ATTEMPTS = 5
+"""How often a request can be tried within the time of a send: a broker that froze is asked, asked
+for who leads in its place, and only then is another one."""
+
+LEAST_REQUEST_MS = 1000
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 class KafkaSettings(BaseModel):
@@ -66,6 +74,12 @@ class KafkaSettings(BaseModel):
         default=50, ge=1, le=5000, description="How long a fetch waits for data."
     )
 
+    @model_validator(mode="after")
+    def _can_be_in_sync(self) -> Self:
+        if self.min_insync_replicas > self.replication:
+            raise ValueError("min_insync_replicas must not be above replication")
+        return self
+
 
 def brokers_of(bus: str) -> list[str]:
     """Return the addresses `host:port` of a bus named `kafka://host:port,host:port`.
@@ -73,6 +87,10 @@ def brokers_of(bus: str) -> list[str]:
     Raises:
         ConfigurationError: it is not such a name.
     """
+    if "@" in bus:  # and is not shown: it may hold a password
+        raise ConfigurationError(
+            "setting bus: user and password belong in kafka.username and kafka.password, not in it"
+        )
     addresses = [word.strip() for word in bus.removeprefix(SCHEME).split(",") if word.strip()]
     if not bus.startswith(SCHEME) or not addresses:
         raise ConfigurationError(f"setting bus: must be embedded or {SCHEME}host:port, was {bus!r}")
@@ -80,44 +98,64 @@ def brokers_of(bus: str) -> list[str]:
 
 
 def _with_port(address: str, bus: str) -> str:
-    host, colon, port = address.rpartition(":")
-    if not colon:
+    if _HOST.fullmatch(address):
         return f"{address}:{DEFAULT_PORT}"
-    if not host or not port.isdigit() or not 0 < int(port) < 65536 or "/" in address:
+    host, _, port = address.rpartition(":")
+    if not _HOST.fullmatch(host) or not _is_port(port):
         raise ConfigurationError(f"setting bus: {address!r} in {bus!r} is no host:port")
     return address
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
 
 
 def client_options(brokers: list[str], settings: KafkaSettings) -> dict[str, Any]:
     """Return what every client of aiokafka is made with.
 
     Raises:
-        ConfigurationError: a file cannot be read, or credentials are missing.
+        ConfigurationError: a file cannot be read, credentials are missing, or what is given is of
+            no use with the protocol.
     """
+    protocol = settings.security_protocol
     options: dict[str, Any] = {
         "bootstrap_servers": brokers,
         "client_id": CLIENT_ID,
-        "security_protocol": settings.security_protocol,
+        "security_protocol": protocol,
+        "request_timeout_ms": max(
+            LEAST_REQUEST_MS, int(settings.send_timeout_seconds * 1000 / ATTEMPTS)
+        ),
     }
-    if settings.security_protocol.endswith("SSL"):
+    if protocol.endswith("SSL"):
         options["ssl_context"] = _ssl_context(settings)
-    if settings.security_protocol.startswith("SASL"):
+    elif settings.ca_file or settings.certificate_file:
+        raise _useless("ca_file and certificate_file", protocol, "SSL or SASL_SSL")
+    if protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism
         options["sasl_plain_username"] = settings.username
         options["sasl_plain_password"] = _password(settings)
         if not settings.username or not options["sasl_plain_password"]:
             raise ConfigurationError(
-                f"settings kafka.username and kafka.password (or kafka.password_file) must be "
-                f"given with security_protocol {settings.security_protocol}"
+                "settings kafka.username and kafka.password (or kafka.password_file) must be "
+                f"given with kafka.security_protocol {protocol}"
             )
+    elif settings.username:
+        raise _useless("username", protocol, "SASL_SSL or SASL_PLAINTEXT")
     return options
+
+
+def _useless(what: str, protocol: str, wanted: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"setting kafka.security_protocol: {protocol} makes no use of kafka.{what}; choose {wanted}"
+    )
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
         if settings.certificate_file is not None:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
+            # A password, though none is needed: without, OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"settings kafka.ca_file, certificate_file, key_file: {error.strerror or error} "
@@ -135,3 +173,7 @@ def _password(settings: KafkaSettings) -> str:
         raise ConfigurationError(
             f"setting kafka.password_file: {settings.password_file}: {error.strerror}"
         ) from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"setting kafka.password_file: {settings.password_file} is no text in UTF-8"
+        ) from None

@@ -4,30 +4,41 @@
 changed: other partitions would send an asset's later records elsewhere than its earlier ones.
 """
 
-import time
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import (
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
-from runtime.bus.kafka.failures import explained
+from runtime.bus.kafka.clients import Admin
+from runtime.bus.kafka.connection import reach
+from runtime.bus.kafka.epochs import begin_epoch
+from runtime.bus.kafka.failures import APPLY, explained
 from runtime.bus.kafka.settings import KafkaSettings
 from runtime.errors import BusError, ConfigurationError
-from schemas.lineage import EPOCH_LIMIT, epoch_at
-from schemas.ops import Epoch
 from schemas.topics import EPOCHS, Topic
 
-COMMAND = "perptape topics apply"
 SEGMENT_BYTES = 64 * 2**20
-EPOCH_KEY = b"log"
+SETTLE_SECONDS = 10.0
+"""How long a broker may take to hear of a change that the controller has made."""
+
+RETRY_SECONDS = 0.1
+FIXED = "that cannot be changed in place: delete the topic, or have it as it is"
+_ANY_TIME = str(2**63 - 1)
 _TOPIC_SOURCE = 1
 """The number that a broker gives settings that were made for the topic itself."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """A topic on the cluster; `own` are the settings that were made for it itself."""
+
     partitions: int
     replication: int
     config: dict[str, str]
@@ -66,6 +79,10 @@ def config_of(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
         config["segment.ms"] = str(int(settings.segment_seconds * 1000))
     else:
         config["message.timestamp.type"] = "CreateTime"
+        # Event time may be any: of a recording, of a market faster than ours, of a venue whose
+        # clock is wrong. By default a broker refuses what is an hour ahead of its own clock.
+        config["message.timestamp.before.max.ms"] = _ANY_TIME
+        config["message.timestamp.after.max.ms"] = _ANY_TIME
         kept = topic.retention_seconds
         config["retention.ms"] = str(-1 if kept is None else kept * 1000)
     return config
@@ -83,8 +100,8 @@ class TopicAdmin:
 
     def __init__(
         self,
-        client: AIOKafkaAdminClient,
-        options: dict[str, Any],
+        client: Admin,
+        options: Mapping[str, Any],
         settings: KafkaSettings,
         topics: Mapping[str, Topic],
     ) -> None:
@@ -93,85 +110,113 @@ class TopicAdmin:
         self._settings = settings
         self._topics = topics
 
-    async def differences(self) -> list[Difference]:
+    async def differences(self, settle_seconds: float = 0.0) -> list[Difference]:
         """Return where the cluster differs from the registry, in the registry's order.
+
+        Args:
+            settle_seconds: how long to look again before a difference is believed.
 
         Raises:
             BusError: the cluster does not answer.
             ConfigurationError: it will not have us.
         """
-        found = await self._found()
-        return [
-            difference
-            for topic in self._topics.values()
-            for difference in self._compare(topic, found.get(topic.name))
-        ]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + settle_seconds
+        while True:
+            differences = self._compare(await self._found())
+            if not differences or loop.time() >= deadline:
+                return differences
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def apply(self) -> list[Difference]:
         """Create and set what differs; return what was found to differ before.
 
         Raises:
             BusError: the cluster does not answer, or refuses.
-            ConfigurationError: a topic has other partitions or another replication.
+            ConfigurationError: a topic has other partitions or another replication, or the cluster
+                does not allow what is wanted.
         """
         found = await self._found()
-        differences = await self.differences()
+        differences = self._compare(found)
         for difference in differences:
             if not difference.mendable:
-                raise ConfigurationError(f"{difference}: that cannot be changed in place")
+                raise ConfigurationError(f"topic {difference}; {FIXED}")
         missing = [topic for name, topic in self._topics.items() if name not in found]
         if missing:
             await self._create(missing)
-        changed = {one.topic for one in differences} - {topic.name for topic in missing}
+        changed = {one.topic for one in differences} & set(found)
         if changed:
             await self._alter({name: found[name] for name in changed})
+        if differences:
+            await self._settle()
         if EPOCHS.name in self._topics:
-            await self._begin_epoch({topic.name for topic in missing})
+            made = {topic.name for topic in missing}
+            seconds = self._settings.send_timeout_seconds
+            await begin_epoch(self._options, seconds, made, set(self._topics))
         return differences
 
-    def _compare(self, topic: Topic, found: _Found | None) -> list[Difference]:
+    async def _settle(self) -> None:
+        left = await self.differences(SETTLE_SECONDS)
+        if left:
+            raise BusError(f"topic {left[0]}, after it was changed; somebody else changes it back?")
+
+    def _compare(self, found: Mapping[str, _Found]) -> list[Difference]:
+        return [
+            difference
+            for topic in self._topics.values()
+            for difference in self._compare_topic(topic, found.get(topic.name))
+        ]
+
+    def _compare_topic(self, topic: Topic, found: _Found | None) -> list[Difference]:
         if found is None:
             return [Difference(topic.name, "the topic", "there", "missing")]
-        fixed = (
-            ("partitions", topic.partitions, found.partitions),
-            ("replication", self._settings.replication, found.replication),
-        )
-        differences = [
-            Difference(topic.name, what, str(wanted), str(is_), mendable=False)
-            for what, wanted, is_ in fixed
-            if wanted != is_
+        wanted = self._settings.replication
+        differences = []
+        if found.partitions != topic.partitions:
+            counts = str(topic.partitions), str(found.partitions)
+            differences.append(Difference(topic.name, "partitions", *counts, mendable=False))
+        if found.replication < wanted:  # there are more while a broker is being replaced
+            counts = str(wanted), str(found.replication)
+            differences.append(Difference(topic.name, "replication", *counts, mendable=False))
+        return differences + [
+            Difference(topic.name, name, value, found.config.get(name, "not known"))
+            for name, value in config_of(topic, self._settings).items()
+            if found.config.get(name) != value
         ]
-        for name, wanted in config_of(topic, self._settings).items():
-            is_now = found.config.get(name, "")
-            if is_now != wanted:
-                differences.append(Difference(topic.name, name, wanted, is_now))
-        return differences
 
     async def _found(self) -> dict[str, _Found]:
-        with explained("asking for the topics"):
-            names = set(await self._client.list_topics()) & set(self._topics)
-            if not names:
-                return {}
-            described = await self._client.describe_topics(sorted(names))
-            configs = await self._configs(sorted(names))
+        # Never asked for by name while they may be missing: a broker could make them at that.
+        names = set(await self._ask("listing the topics", self._client.list_topics))
+        wanted = sorted(names & set(self._topics))
+        if not wanted:
+            return {}
+        described = await self._ask(
+            "describing the topics", lambda: self._client.describe_topics(wanted)
+        )
+        configs = await self._configs(wanted)
         found = {}
         for topic in described:
-            partitions = topic["partitions"]
-            values = configs[topic["topic"]]
-            found[topic["topic"]] = _Found(
+            name, partitions = topic["topic"], topic["partitions"]
+            if not partitions or name not in configs:
+                continue  # it was deleted just now
+            found[name] = _Found(
                 partitions=len(partitions),
                 replication=min(len(one["replicas"]) for one in partitions),
-                config={name: value for name, (value, _) in values.items()},
-                own=frozenset(name for name, (_, own) in values.items() if own),
+                config={key: value for key, (value, _) in configs[name].items()},
+                own=frozenset(key for key, (_, own) in configs[name].items() if own),
             )
         return found
 
     async def _configs(self, names: list[str]) -> dict[str, dict[str, tuple[str, bool]]]:
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        answers = await self._client.describe_configs(resources)
+        answers = await self._ask(
+            "describing the topics", lambda: self._client.describe_configs(resources)
+        )
         configs: dict[str, dict[str, tuple[str, bool]]] = {}
         for answer in answers:
             for code, message, _, name, entries in answer.resources:
+                if for_code(code) is UnknownTopicOrPartitionError:
+                    continue
                 _check(code, message, name)
                 configs[name] = {
                     entry[0]: (entry[1] or "", entry[3] == _TOPIC_SOURCE) for entry in entries
@@ -188,10 +233,10 @@ class TopicAdmin:
             )
             for topic in topics
         ]
-        with explained("creating topics"):
-            answer = await self._client.create_topics(wanted)
+        answer = await self._ask("creating topics", lambda: self._client.create_topics(wanted))
         for name, code, message, *_ in answer.topic_errors:
-            _check(code, message, name)
+            if for_code(code) is not TopicAlreadyExistsError:  # somebody else applies them as well
+                _check(code, message, name)
 
     async def _alter(self, found: Mapping[str, _Found]) -> None:
         """Set what the registry says; what else was set for a topic stays as it is."""
@@ -200,78 +245,60 @@ class TopicAdmin:
             kept = {key: topic.config[key] for key in topic.own}
             wanted = config_of(self._topics[name], self._settings)
             resources.append(ConfigResource(ConfigResourceType.TOPIC, name, kept | wanted))
-        with explained("changing topics"):
-            answers = await self._client.alter_configs(resources)
+        answers = await self._ask("changing topics", lambda: self._client.alter_configs(resources))
         for answer in answers:
             for code, message, _, name in answer.resources:
                 _check(code, message, name)
 
-    async def _begin_epoch(self, made: set[str]) -> None:
-        """Begin an epoch for a new log, and for one that lost a topic that it had."""
-        before = await read_epoch(self._options)
-        known = set(before.topics) if before else set()
-        if before is not None and not known & made and known >= set(self._topics):
-            return
-        now = time.time()
-        epoch = epoch_at(now)
-        if before is not None:
-            later = max(epoch, before.epoch + 1) if known & made else before.epoch
-            epoch = min(later, EPOCH_LIMIT - 1)
-        record = Epoch(epoch=epoch, created_us=int(now * 1e6), topics=sorted(self._topics))
-        producer = AIOKafkaProducer(**self._options, acks="all")
-        with explained("writing the epoch"):
-            await producer.start()
-            try:
-                await producer.send_and_wait(EPOCHS.name, msgspec.json.encode(record), EPOCH_KEY)
-            finally:
-                await producer.stop()
-
-
-async def read_epoch(options: dict[str, Any]) -> Epoch | None:
-    """Return the newest epoch that is on record, None where there is none.
-
-    Raises:
-        BusError: it cannot be read.
-    """
-    place = TopicPartition(EPOCHS.name, 0)
-    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
-    newest: Epoch | None = None
-    with explained("reading the epoch"):
-        await consumer.start()
-        try:
-            consumer.assign([place])
-            await consumer.seek_to_beginning(place)
-            end = (await consumer.end_offsets([place]))[place]
-            while await consumer.position(place) < end:
-                fetched = await consumer.getmany(place, timeout_ms=1000)
-                for record in fetched.get(place, []):
-                    if record.value is not None:
-                        newest = msgspec.json.decode(record.value, type=Epoch)
-        except msgspec.MsgspecError as error:
-            raise BusError(f"{EPOCHS.name}: not an epoch: {error}") from error
-        finally:
-            await consumer.stop()
-    return newest
+    async def _ask(self, what: str, request: Callable[[], Awaitable[T]]) -> T:
+        """Ask a broker; another one where that one is going away."""
+        with explained(what):
+            async with asyncio.timeout(self._settings.send_timeout_seconds):
+                while True:
+                    try:
+                        return await request()
+                    except KafkaError as error:
+                        if not error.retriable:
+                            raise
+                    await asyncio.sleep(RETRY_SECONDS)
 
 
 def _check(code: int, message: str | None, name: str) -> None:
-    if code:
-        raise BusError(f"{name}: {for_code(code).__name__}: {message or 'refused'}")
+    error = for_code(code)
+    if error is not NoError:
+        with explained(f"topic {name}"):
+            raise error(message or "refused")
 
 
 @asynccontextmanager
 async def open_admin(
-    options: dict[str, Any], settings: KafkaSettings, topics: Mapping[str, Topic]
+    options: Mapping[str, Any], settings: KafkaSettings, topics: Mapping[str, Topic]
 ) -> AsyncIterator[TopicAdmin]:
-    """Connect to the cluster for looking at its topics."""
-    client = AIOKafkaAdminClient(**options)
-    with explained(",".join(options["bootstrap_servers"])):
-        try:
-            await client.start()
-        except BaseException:
-            await client.close()
-            raise
+    """Connect to the cluster for looking at its topics.
+
+    Raises:
+        ConfigurationError: it will not have us.
+        BusError: no broker answers.
+    """
+    client = Admin(**await reach(options))
     try:
+        with explained(", ".join(options["bootstrap_servers"])):
+            await client.start()
         yield TopicAdmin(client, options, settings, topics)
     finally:
         await client.close()
+
+
+def refuse(differences: list[Difference], bus: str) -> None:
+    """Raise where topics differ, naming the first and the command that mends it.
+
+    Raises:
+        ConfigurationError: of one line.
+    """
+    if not differences:
+        return
+    fixed = [one for one in differences if not one.mendable]
+    first = (fixed or differences)[0]
+    more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+    cure = f"{FIXED}; then run" if fixed else "run"
+    raise ConfigurationError(f"topic {first}{more}; {cure}: {APPLY} --bus {bus}")

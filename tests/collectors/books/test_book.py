@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.books.book import Book
+from collectors.books.book import REFRESH_US, SPARE_UPDATES, Book
 from collectors.messages import BookUpdate, Top
 from collectors.venue import BookRule, Chain
 from schemas.books import ASK_COVERED, BANDS_BP, BID_COVERED, BookState
@@ -85,6 +85,30 @@ def test_a_snapshot_from_before_the_first_kept_update_is_refused(chain: Chain) -
     assert not book.take_snapshot(snapshot, venue.time_us)
     assert book.needs_snapshot
     assert book.take_snapshot(venue.snapshot(), venue.time_us)
+    assert sides(book) == (venue.bids, venue.asks)
+
+
+@fetched
+@pytest.mark.parametrize("wanted", [False, True])
+def test_of_a_book_that_is_well_only_the_newest_updates_are_kept(
+    chain: Chain, wanted: bool
+) -> None:
+    book, venue = synced(chain, 7)
+    asked_us = REFRESH_US + 1 if wanted else 0
+    old = venue.snapshot()
+    for _ in range(200):
+        book.take(venue.step(), venue.time_us)
+        book.pass_time(venue.time_us + asked_us, venue.time_us)
+    assert book.wants_refresh(venue.time_us + asked_us) is wanted
+    assert book.take_snapshot(old, venue.time_us) is wanted
+    newer = venue.snapshot()
+    for _ in range(SPARE_UPDATES - 1):
+        book.take(venue.step(), venue.time_us)
+        book.pass_time(venue.time_us, venue.time_us)
+    assert book.take_snapshot(newer, venue.time_us)
+    book.take(venue.step(), venue.time_us)
+    assert book.valid
+    assert book.epoch == 1
     assert sides(book) == (venue.bids, venue.asks)
 
 

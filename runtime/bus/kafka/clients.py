@@ -1,0 +1,257 @@
+"""The clients of aiokafka 0.14, with what they lack.
+
+Everything that is private to that version is used here and nowhere else; a later version has to be
+read anew before `pyproject.toml` admits it.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError, NoError, OffsetOutOfRangeError, for_code
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.structs import ConsumerRecord, RecordMetadata
+
+UPDATES_A_SECOND = 10
+REFUSED_SECONDS = 0.1
+_FOR_EVER = 1e6
+
+Offsets = dict[TopicPartition, int]
+Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
+Answer = asyncio.Future[RecordMetadata]
+
+
+class Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka is not typed
+    """An admin client that does not ask without a pause while nobody answers."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        _pace_updates(self._client)
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer that can be waited for without taking anything, and closed in a given time.
+
+    `refusals` has the newest error of each partition that the brokers did not let us read.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.read_at: dict[TopicPartition, float] = {}
+        self.refusals: dict[TopicPartition, str] = {}
+        _pace_updates(self._client)
+        self._client.send = self._judged(self._client.send)
+
+    @property
+    def regroups(self) -> bool:
+        """Whether the group is dividing partitions anew; `take` would wait for it."""
+        return bool(self._subscription.reassignment_in_progress)
+
+    def check_group(self) -> None:
+        """Raise what the group has refused us for.
+
+        Raises:
+            KafkaError: of that kind.
+        """
+        self._coordinator.check_errors()
+
+    async def take(self, most: int) -> Fetched:
+        """Return what has been fetched, without waiting for more; to be called often.
+
+        Raises:
+            KafkaError: what was fetched cannot be read, or the group has a complaint.
+        """
+        try:
+            taken: Fetched = await self.getmany(max_records=most)
+        finally:
+            # `getmany` does not count itself out when it raises, and is then busy for ever: its
+            # member would never be missed (`max_poll_interval_ms`).
+            self._subscription._fetch_count = 0
+            self._subscription._last_fetch_ended = time.monotonic()
+        return taken
+
+    async def ends(self, places: Sequence[TopicPartition], seconds: float) -> Offsets:
+        """Return the offsets behind the newest records.
+
+        Raises:
+            KafkaError: of no answer in so many seconds; `end_offsets` has no time to ask another
+                broker after one that does not answer.
+        """
+        found: Offsets = await self._fetcher.end_offsets(places, int(seconds * 1000))
+        return found
+
+    async def starts(self, places: Sequence[TopicPartition], seconds: float) -> Offsets:
+        """Return the offsets of the oldest records.
+
+        Raises:
+            KafkaError: of no answer in so many seconds.
+        """
+        found: Offsets = await self._fetcher.beginning_offsets(places, int(seconds * 1000))
+        return found
+
+    def news(self) -> asyncio.Future[None]:
+        """Return a future that is done when there may be something to take, or to complain of.
+
+        Waiting in `getmany` itself would lose what it has taken in the moment of a cancellation.
+        """
+        news: asyncio.Future[None] = self._fetcher._create_fetch_waiter()
+        news.add_done_callback(_seen)
+        return news
+
+    async def leave(self, seconds: float) -> None:
+        """Leave the group and close; what is not answered in time is left alone."""
+        await self._end_fetches()
+        stopping = asyncio.ensure_future(self.stop())
+        await asyncio.wait([stopping], timeout=seconds)
+        if stopping.done():
+            stopping.result()
+            return
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        _hang_up(self._client)
+        if self._group_id is not None and self._coordinator is not None:
+            await self._coordinator._stop_heartbeat_task()
+            await self._coordinator._stop_commit_offsets_refresh_task()
+        await self._client.close()
+
+    async def _end_fetches(self) -> None:
+        """End the fetcher's tasks; its own `close` stumbles over one that pauses after an error."""
+        if self._fetcher is None:
+            return
+        running = [self._fetcher._fetch_task, *self._fetcher._pending_tasks]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._fetcher._pending_tasks.clear()
+
+    def _judged(self, send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Note which partitions can be read, and keep those that cannot from being asked at once.
+
+        The fetcher asks again without a pause, and tells nobody.
+        """
+
+        async def judged(node: int, request: Any, **options: Any) -> Any:
+            answer = await send(node, request, **options)
+            if isinstance(request, FetchRequest) and self._judge(answer.topics):
+                await asyncio.sleep(REFUSED_SECONDS)
+            return answer
+
+        return judged
+
+    def _judge(self, topics: Iterable[tuple[str, Iterable[tuple[int, int]]]]) -> bool:
+        refused = False
+        for topic, partitions in topics:
+            for partition, code, *_ in partitions:
+                place = TopicPartition(topic, partition)
+                error = for_code(code)
+                if error in (NoError, OffsetOutOfRangeError):
+                    self.read_at[place] = time.monotonic()
+                    self.refusals.pop(place, None)
+                else:
+                    self.refusals[place] = error.__name__
+                    refused = True
+        return refused
+
+
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    """A producer that can be thrown away with all that it holds."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._message_accumulator._pending_batches = _Forgiving()
+        self._sender._send_produce_req = self._noted(self._sender._send_produce_req)
+        _pace_updates(self.client)
+
+    async def append(self, batch: BatchBuilder, topic: str, partition: int) -> Answer:
+        """Put a batch in line behind those of its partition; return what will be its answer.
+
+        `send_batch` does the same, but counts the time that it waits for its turn several times
+        over and gives up too soon: with 60 senders on a partition after a second. And it waits for
+        metadata, which nobody brings any more once the producer was thrown away.
+        """
+        self.client.add_topic(topic)
+        place = TopicPartition(topic, partition)
+        answer: Answer = await self._message_accumulator.add_batch(batch, place, _FOR_EVER)
+        answer.add_done_callback(_seen)
+        return answer
+
+    async def throw_away(self) -> None:
+        """Close without sending what is held; its senders hear of a lost connection.
+
+        `stop` would try to send it for as long as the brokers are away.
+        """
+        held = self._message_accumulator
+        for batch in [*chain.from_iterable(held._batches.values()), *held._pending_batches]:
+            batch.future.add_done_callback(_seen)
+            batch._drain_waiter.add_done_callback(_seen)
+        held.fail_all(KafkaConnectionError("the producer was replaced"))
+        running: set[asyncio.Task[None]] = set(self._deliveries)
+        routine = self._sender.sender_task
+        if routine is not None:
+            routine.remove_done_callback(self._sender._fail_all)  # fails without a transaction
+            running.add(routine)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        _hang_up(self.client)
+        await self.stop()
+
+    def _noted(self, send: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """Keep the tasks that requests are sent in, which the sender keeps to itself."""
+
+        async def noted(node: int, batches: Any) -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                self._deliveries.add(task)
+                task.add_done_callback(self._deliveries.discard)
+            await send(node, batches)
+
+        return noted
+
+
+class _Forgiving(set[Any]):
+    """Batches on their way: one that fails while it waits for its next try is removed twice."""
+
+    def remove(self, element: Any) -> None:
+        self.discard(element)
+
+
+def _pace_updates(client: AIOKafkaClient) -> None:
+    """Ask for metadata a few times a second at most.
+
+    Where a partition has no leader or a topic is gone, the library asks again as soon as it has
+    its answer: half a core, and as much of a broker's.
+    """
+    update = client._metadata_update
+    times: deque[float] = deque(maxlen=UPDATES_A_SECOND)
+
+    async def paced(cluster: Any, topics: Any) -> bool:
+        now = time.monotonic()
+        if len(times) == UPDATES_A_SECOND and now - times[0] < 1.0:
+            await asyncio.sleep(times[0] + 1.0 - now)
+        times.append(time.monotonic())
+        return bool(await update(cluster, topics))
+
+    client._metadata_update = paced
+
+
+def _hang_up(client: AIOKafkaClient) -> None:
+    """End connections without waiting until what is written to them has been read."""
+    for connection in client._conns.values():
+        if connection._writer is not None:
+            connection._writer.transport.abort()
+
+
+def _seen(done: asyncio.Future[Any]) -> None:
+    """Take note of a failure, which somebody else hears of as well or nobody any more."""
+    with suppress(asyncio.CancelledError):
+        done.exception()
