@@ -177,11 +177,11 @@ async def main(folder: Path, speed: float, venues: dict[str, Any]) -> None:
         ]
         ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
         await asyncio.wait([running, ended, *watchers], return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
-        await running
-        for watcher in watchers:
+        for watcher in watchers:  # what is sampled is a collector at work, not one that stops
             watcher.cancel()
         results = await asyncio.gather(*watchers, return_exceptions=True)
+        stop.set()
+        await running
         for result in results:
             if isinstance(result, Exception):
                 raise result
