@@ -34,7 +34,7 @@ SETTLE_SECONDS = 2.0
 
 CLOSE_SECONDS = 5.0
 GROUP_SECONDS = 10.0
-"""How much longer than a session a member waits for an answer of its group."""
+"""How much longer than a session a member waits for its group: the others may take that long."""
 
 _INT64 = 2**63
 _partition_of = lru_cache(maxsize=4096)(partition_of)
@@ -198,16 +198,12 @@ class KafkaBus:
 
     async def _client(self, group: str | None, member: bool) -> Consumer:
         settings = self._settings
-        options = await reach(self._options)
-        if member:
-            # A group answers when all its members have, which may take them a session time.
-            least = int((settings.session_seconds + GROUP_SECONDS) * 1000)
-            options["request_timeout_ms"] = max(options["request_timeout_ms"], least)
-            if settings.instance:
-                options["group_instance_id"] = f"{group}.{settings.instance}"
+        named = member and settings.instance
         return Consumer(
-            **options,
+            settings.session_seconds + GROUP_SECONDS if member else None,
+            **await reach(self._options),
             group_id=group,
+            group_instance_id=f"{group}.{settings.instance}" if named else None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=int(settings.session_seconds * 1000),

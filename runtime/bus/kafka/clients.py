@@ -7,21 +7,33 @@ read anew before `pyproject.toml` admits it.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, NoError, OffsetOutOfRangeError, for_code
+from aiokafka.conn import AIOKafkaConnection, get_ip_port_afi
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    OffsetOutOfRangeError,
+    for_code,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import ConsumerRecord, RecordMetadata
+
+from runtime.bus.kafka.failures import in_words
 
 UPDATES_A_SECOND = 10
 REFUSED_SECONDS = 0.1
+HANG_UP_SECONDS = 1.0
 _FOR_EVER = 1e6
 
 Offsets = dict[TopicPartition, int]
@@ -40,15 +52,22 @@ class Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka is not typed
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer that can be waited for without taking anything, and closed in a given time.
 
-    `refusals` has the newest error of each partition that the brokers did not let us read.
+    `read_at` has when each partition could be read last, `refusals` the newest error of those that
+    the brokers do not let us read.
+
+    Args:
+        group_seconds: how long the group may take to come together; None where there is none.
+        options: of the client.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, group_seconds: float | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.read_at: dict[TopicPartition, float] = {}
         self.refusals: dict[TopicPartition, str] = {}
+        self._group_seconds = group_seconds
+        self._ask = self._client.send
+        self._client.send = self._send
         _pace_updates(self._client)
-        self._client.send = self._judged(self._client.send)
 
     @property
     def regroups(self) -> bool:
@@ -111,12 +130,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         await self._end_fetches()
         stopping = asyncio.ensure_future(self.stop())
         await asyncio.wait([stopping], timeout=seconds)
-        if stopping.done():
-            stopping.result()
-            return
         stopping.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
-        _hang_up(self._client)
+        if not stopping.cancelled() and stopping.exception() is None:
+            return
+        _hang_up_all(self._client)
         if self._group_id is not None and self._coordinator is not None:
             await self._coordinator._stop_heartbeat_task()
             await self._coordinator._stop_commit_offsets_refresh_task()
@@ -132,19 +150,30 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         await asyncio.gather(*running, return_exceptions=True)
         self._fetcher._pending_tasks.clear()
 
-    def _judged(self, send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Note which partitions can be read, and keep those that cannot from being asked at once.
+    async def _send(self, node: int, request: Any, **options: Any) -> Any:
+        """Do what the client does, but wait for a group, and never ask in vain without a pause.
 
-        The fetcher asks again without a pause, and tells nobody.
+        The fetcher would ask for a partition that is refused as fast as it can, and tell nobody.
         """
+        if isinstance(request, JoinGroupRequest | SyncGroupRequest):
+            return await self._send_patiently(node, request, **options)
+        answer = await self._ask(node, request, **options)
+        if isinstance(request, FetchRequest) and self._judge(answer.topics):
+            await asyncio.sleep(REFUSED_SECONDS)
+        return answer
 
-        async def judged(node: int, request: Any, **options: Any) -> Any:
-            answer = await send(node, request, **options)
-            if isinstance(request, FetchRequest) and self._judge(answer.topics):
-                await asyncio.sleep(REFUSED_SECONDS)
-            return answer
-
-        return judged
+    async def _send_patiently(self, node: int, request: Any, *, group: Any) -> Any:
+        """Wait as long as the group may take, where other answers mean a broker that froze."""
+        await self._client.ready(node, group=group)
+        connection = self._client._conns.get((node, group))
+        if connection is None or self._group_seconds is None:
+            return await self._ask(node, request, group=group)
+        usual = connection._request_timeout
+        connection._request_timeout = self._group_seconds
+        try:
+            return await self._ask(node, request, group=group)
+        finally:
+            connection._request_timeout = usual
 
     def _judge(self, topics: Iterable[tuple[str, Iterable[tuple[int, int]]]]) -> bool:
         refused = False
@@ -162,10 +191,15 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
 
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
-    """A producer that can be thrown away with all that it holds."""
+    """A producer that can be thrown away with all that it holds.
+
+    `trouble` is why the newest batches have to be tried again, nothing where they have not.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.trouble = ""
+        self.client.send = self._heard(self.client.send)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._message_accumulator._pending_batches = _Forgiving()
         self._sender._send_produce_req = self._noted(self._sender._send_produce_req)
@@ -202,8 +236,25 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        _hang_up(self.client)
+        _hang_up_all(self.client)
         await self.stop()
+
+    def _heard(self, send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Keep what is answered to batches: the sender tries again and tells nobody why."""
+
+        async def heard(node: int, request: Any, **options: Any) -> Any:
+            if not isinstance(request, ProduceRequest):
+                return await send(node, request, **options)
+            try:
+                answer = await send(node, request, **options)
+            except KafkaError as error:
+                self.trouble = in_words(error)
+                raise
+            codes = (code for _, parts in answer.topics for _, code, *_ in parts if code)
+            self.trouble = ", ".join(sorted({for_code(code).__name__ for code in codes}))
+            return answer
+
+        return heard
 
     def _noted(self, send: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         """Keep the tasks that requests are sent in, which the sender keeps to itself."""
@@ -244,11 +295,45 @@ def _pace_updates(client: AIOKafkaClient) -> None:
     client._metadata_update = paced
 
 
-def _hang_up(client: AIOKafkaClient) -> None:
-    """End connections without waiting until what is written to them has been read."""
+@asynccontextmanager
+async def connected(address: str, options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConnection]:
+    """Open a connection to one broker, log in, and end it at once afterwards.
+
+    Args:
+        address: `host:port`.
+        options: what every client is made with.
+
+    Raises:
+        KafkaError, OSError, ValueError: it cannot be opened.
+    """
+    host, port, _ = get_ip_port_afi(address)
+    wanted = {name: value for name, value in options.items() if name != "bootstrap_servers"}
+    connection = AIOKafkaConnection(host, port, **wanted)
+    try:
+        await connection.connect()
+        yield connection
+    finally:
+        closed = connection.close()
+        if _hang_up(connection):
+            await asyncio.wait([closed], timeout=HANG_UP_SECONDS)
+
+
+def _hang_up(connection: AIOKafkaConnection) -> bool:
+    """End a connection without waiting until the other side has read what is written, or agrees.
+
+    Returns:
+        Whether there was one.
+    """
+    protocol = connection._protocol
+    if protocol is None or protocol._transport is None:
+        return False
+    protocol._transport.abort()
+    return True
+
+
+def _hang_up_all(client: AIOKafkaClient) -> None:
     for connection in client._conns.values():
-        if connection._writer is not None:
-            connection._writer.transport.abort()
+        _hang_up(connection)
 
 
 def _seen(done: asyncio.Future[Any]) -> None:

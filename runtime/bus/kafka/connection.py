@@ -6,15 +6,15 @@ client that is made here has one connection made before it.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import errors
-from aiokafka.conn import AIOKafkaConnection, get_ip_port_afi
+from aiokafka.conn import get_ip_port_afi
 from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
+from runtime.bus.kafka.clients import connected
 from runtime.bus.kafka.failures import in_words
 from runtime.errors import BusError, ConfigurationError
 
@@ -56,7 +56,7 @@ async def reach(options: Options) -> dict[str, Any]:
 
 async def _knock(address: str, options: Options) -> str:
     try:
-        async with asyncio.timeout(KNOCK_SECONDS), _connected(address, options) as connection:
+        async with asyncio.timeout(KNOCK_SECONDS), connected(address, options) as connection:
             # A broker that wants a login answers what it can do, and ends the connection here. One
             # that has just started, or was away, is not in service yet: the client library is not
             # made for a cluster without brokers.
@@ -120,23 +120,9 @@ async def _speaks_tls(address: str) -> bool:
 async def _mechanisms(address: str, options: Options) -> list[str] | None:
     """Return how a broker lets people log in, nothing if it does not ask, None if it is away."""
     try:
-        async with asyncio.timeout(LOOK_SECONDS), _connected(address, options) as connection:
+        async with asyncio.timeout(LOOK_SECONDS), connected(address, options) as connection:
             answer = await connection.send(SaslHandShakeRequest("PLAIN"))
     except _FAILURES:
         return None
     asks = errors.for_code(answer.error_code) is not errors.IllegalSaslStateError
     return sorted(answer.enabled_mechanisms) if asks else []
-
-
-@asynccontextmanager
-async def _connected(address: str, options: Options) -> AsyncIterator[AIOKafkaConnection]:
-    host, port, _ = get_ip_port_afi(address)
-    wanted = {name: value for name, value in options.items() if name != "bootstrap_servers"}
-    connection = AIOKafkaConnection(host, port, **wanted)
-    try:
-        await connection.connect()
-        yield connection
-    finally:
-        if connection._writer is not None:
-            connection._writer.transport.abort()
-            await asyncio.wait([connection.close()], timeout=LOOK_SECONDS)

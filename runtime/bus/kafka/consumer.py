@@ -289,7 +289,7 @@ class KafkaConsumer:
         if given:
             _log.info("partitions_assigned", group=self.group, partitions=len(places))
             with explained("finding where to read on"):
-                await self._find_positions(places)
+                await self._find_positions(places - self._positions.keys())
             if self._rebalance is not None:
                 await self._rebalance.assigned(named)
             return
@@ -302,6 +302,9 @@ class KafkaConsumer:
 
     async def _find_positions(self, places: Collection[TopicPartition]) -> None:
         """Begin at what the group has committed, otherwise at the oldest record."""
+        self._read_at = time.monotonic()
+        if not places:
+            return
         async with asyncio.timeout(self._timeout_seconds):
             found: dict[TopicPartition, int | None] = dict.fromkeys(places)
             if self.group is not None:

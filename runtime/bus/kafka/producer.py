@@ -115,7 +115,8 @@ class KafkaSender:
                 ]
                 firsts = [(await answer).offset for answer in answers]
         except TimeoutError:
-            text = f"{self._where}: no answer within {self._timeout_seconds:g} s"
+            trouble = f" ({producer.trouble})" if producer and producer.trouble else ""
+            text = f"{self._where}: no answer within {self._timeout_seconds:g} s{trouble}"
             await self._replace(producer, text)
             raise BusError(text) from None
         except (KafkaError, OSError) as error:

@@ -3,9 +3,9 @@
 import re
 import ssl
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from runtime.errors import ConfigurationError
 
@@ -68,17 +68,21 @@ class KafkaSettings(BaseModel):
         description="After so long without a sign a member's partitions move.",
     )
     send_timeout_seconds: float = Field(
-        default=30, ge=1, le=300, description="After so long without an answer a send has failed."
+        default=30,
+        ge=1,
+        le=300,
+        description="After so long without an answer a send, or any other request, has failed.",
     )
     fetch_wait_ms: int = Field(
         default=50, ge=1, le=5000, description="How long a fetch waits for data."
     )
 
-    @model_validator(mode="after")
-    def _can_be_in_sync(self) -> Self:
-        if self.min_insync_replicas > self.replication:
-            raise ValueError("min_insync_replicas must not be above replication")
-        return self
+    @field_validator("min_insync_replicas")
+    @classmethod
+    def _can_be_in_sync(cls, value: int, info: ValidationInfo) -> int:
+        if value > info.data.get("replication", value):
+            raise ValueError("must not be above replication")
+        return value
 
 
 def brokers_of(bus: str) -> list[str]:

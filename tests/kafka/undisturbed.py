@@ -1,0 +1,27 @@
+"""What the embedded host makes of the input log: what every other run is held to."""
+
+import asyncio
+from pathlib import Path
+
+from processors.engine import EngineParams
+from processors.host import BusHost
+from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
+from tests.kafka.finals import Finals, read_finals
+from tests.kafka.logs import input_log
+from tests.kafka.services import feed
+
+_made: list[Finals] = []
+
+
+async def undisturbed(folder: Path) -> Finals:
+    """Return the finals of the embedded host; made once in a session, in the first folder given."""
+    if not _made:
+        records = await asyncio.to_thread(input_log)
+        settings = EmbeddedBusSettings(synchronous="NORMAL")
+        async with await EmbeddedBus.open(folder / "log", settings=settings) as bus:
+            await feed(bus, records)
+            host = BusHost(bus, EngineParams())
+            await host.drain()
+            await host.close()
+            _made.append(await read_finals(bus, str(folder / "log"), folder / "store"))
+    return _made[0]
