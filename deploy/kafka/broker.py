@@ -69,6 +69,8 @@ class Broker:
             f"--cluster-id={cluster_id}", f"--config={self._properties}", *options,
         ]  # fmt: skip
         self._empty_scratch()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()  # of one that ended by itself
         with self.log.open("ab") as log:
             done = subprocess.run(  # noqa: S603  # the Java and the jars that were found
                 command,
@@ -84,6 +86,8 @@ class Broker:
     def launch(self) -> None:
         """Start the process and return at once."""
         self._empty_scratch()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()  # of one that ended by itself
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # the Java and the jars that were found
                 leashed([*self._java, "kafka.Kafka", str(self._properties)]),

@@ -19,6 +19,12 @@ from deploy.kafka.metadata import known_brokers
 
 ADDRESS, REQUIRE = "PERPTAPE_TEST_KAFKA", "PERPTAPE_REQUIRE_KAFKA"
 
+KEEP = {
+    "log.initial.task.delay.ms": "86400000",
+    "log.retention.check.interval.ms": "86400000",
+}
+"""Retention goes by the times in the records, and those of tests are of any year."""
+
 # Kept in the session's configuration, and not in the fixtures: pytest makes a fixture that is
 # imported into two folders twice.
 _RUNNING = pytest.StashKey[dict[int, Cluster]]()
@@ -94,7 +100,7 @@ def _running(config: pytest.Config, folders: pytest.TempPathFactory, *, brokers:
     running = config.stash.setdefault(_RUNNING, {})
     if brokers not in running:
         needs_kafka()
-        cluster = Cluster(folders.mktemp("kafka"), brokers=brokers)
+        cluster = Cluster(folders.mktemp("kafka"), brokers=brokers, properties=KEEP)
         cluster.start()
         config.add_cleanup(lambda: cluster.stop(patience_seconds=0))
         running[brokers] = cluster

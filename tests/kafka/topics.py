@@ -4,7 +4,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
-from runtime.bus.kafka.topics import open_admin
+from runtime.bus.kafka.topics import config_of, open_admin
 from schemas.topics import TOPICS
 
 SETTINGS = KafkaSettings(segment_seconds=0.001, session_seconds=6, send_timeout_seconds=20)
@@ -18,19 +18,18 @@ async def make_topics(address: str, settings: KafkaSettings = SETTINGS) -> str:
     async with open_admin(options, settings, TOPICS) as admin:
         made = await admin.apply()
     if made:
-        await _compact_soon(options)
-        async with open_admin(options, settings, TOPICS) as admin:
-            await admin.apply()  # what was set beside the registry stays
+        await _compact_soon(options, settings)
     return bus
 
 
-async def _compact_soon(options: dict[str, object]) -> None:
+async def _compact_soon(options: dict[str, object], settings: KafkaSettings) -> None:
     client = AIOKafkaAdminClient(**options)
     await client.start()
     try:
         for topic in TOPICS.values():
             if topic.cleanup == "compact":
-                values = {"min.cleanable.dirty.ratio": "0.001", "cleanup.policy": "compact"}
+                # All of a topic's settings at once: those that are not named would be reset.
+                values = config_of(topic, settings) | {"min.cleanable.dirty.ratio": "0.001"}
                 resource = ConfigResource(ConfigResourceType.TOPIC, topic.name, values)
                 await client.alter_configs([resource])
     finally:
