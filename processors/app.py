@@ -33,6 +33,9 @@ from runtime.metrics import Metrics, ProcessorMetrics
 TICK_SECONDS = 0.2
 LAG_SECONDS = 5.0
 LEAVE_SECONDS = 15.0
+FAILED_SECONDS = 5.0
+"""How long a host that failed takes to leave: it has nothing left to save."""
+
 STILL_SECONDS = 60.0
 LEASE_SHARE = 0.9
 """How much of the session time a round may take: the rest is for the heart's last beat."""
@@ -122,15 +125,18 @@ class FaustHost:
         app = make_app(self._bus_name, self._kafka, most, self, self._take_in)
         self._reader = cast(Reader, app.consumer)
         self._watchdog.start()
+        patience = FAILED_SECONDS
         try:
             yield app
+            patience = LEAVE_SECONDS
         finally:
             leaving = asyncio.create_task(app.stop())
-            await asyncio.wait([leaving], timeout=LEAVE_SECONDS)
+            await asyncio.wait([leaving], timeout=patience)
             if leaving.done() and leaving.exception() is None:
                 self._watchdog.stop()
-            else:  # what still runs of it could keep the process: the watchdog ends that
-                _log.warning("faust_not_stopped", after_seconds=LEAVE_SECONDS)
+            else:  # what still runs of it would keep the process
+                _log.warning("faust_not_stopped", after_seconds=patience)
+                self._watchdog.hurry(FAILED_SECONDS)
 
     async def _start(self, app: App) -> None:
         """Start Faust, and stay."""
