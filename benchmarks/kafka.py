@@ -41,7 +41,8 @@ LATENCY_BATCHES = 100
 SNAPSHOT_BYTES = 500 * 2**20
 COUNTED = "perptape_processor_trades_total"
 STORED = "perptape_sink_rows_total"
-ASSETS = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "LINK", "AVAX", "LTC")
+ASSETS = ("BTC", "ETH", "SOL", "BNB", "ADA", "LINK", "AVAX", "LTC")
+"""Whose common grids admit the quantities of `write_log`."""
 
 
 class Traced(msgspec.Struct):

@@ -19,7 +19,7 @@ from deploy.kafka import Cluster
 from runtime.bus.kafka.bus import KafkaBus
 from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
 from runtime.bus.kafka.topics import open_admin
-from schemas.topics import TOPICS
+from schemas.topics import DEADLETTER, TOPICS
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-c", "from runtime.cli.main import main; main()")
@@ -53,9 +53,11 @@ class Service:
         return self.total("process_cpu_seconds_total")
 
     def check(self) -> None:
-        """Raise where it has ended."""
+        """Raise where it has ended, or puts records aside that it should work off."""
         if self.process.poll() is not None:
             raise RuntimeError(f"a process ended with {self.process.returncode}")
+        if letters := self.total("perptape_processor_outputs_total", topic=DEADLETTER.name):
+            raise RuntimeError(f"{letters:.0f} records are dead letters: nothing is measured")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from processors.engine import Engine
 from runtime.bus.protocol import Bus, Outgoing, Record
 from runtime.errors import BusError
 from runtime.failpoint import failpoint
-from schemas.ops import Snapshot
+from schemas.ops import SNAPSHOT_PART_SCHEMA, Snapshot
 from schemas.topics import SNAPSHOTS
 
 CODE_VERSION = "3"
@@ -164,4 +164,4 @@ class Snapshots:
 
     def _part(self, name: str, value: bytes | None) -> Outgoing:
         key = f"{self._number}/{name}".encode()
-        return Outgoing(SNAPSHOTS.name, key, value, 0, self._number)
+        return Outgoing(SNAPSHOTS.name, key, value, 0, self._number, SNAPSHOT_PART_SCHEMA)

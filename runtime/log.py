@@ -20,8 +20,9 @@ from runtime.errors import ConfigurationError
 
 HIDDEN = "[hidden]"
 QUIET_LIBRARIES = ("aiokafka",)
-"""What these call errors are mostly steps that they repeat by themselves (a leader is just being
-elected, a coordinator has moved); what fails for good reaches us as an exception."""
+"""What these call errors are mostly steps that they repeat by themselves, ten times a second (a
+leader is just being elected, a coordinator has moved); what fails for good reaches us as an
+exception. They speak at level DEBUG."""
 _SECRET_NAME = re.compile(
     r"(?:^|[_\-.])(?:passwords?|passwd|secrets?|tokens?|api[_\-]?keys?|private[_\-]?keys?|access[_\-]?keys?"
     r"|authorization|credentials?)(?:$|[_\-.])",
@@ -82,7 +83,7 @@ def configure_logging(
     root.handlers[:] = [handler]
     root.setLevel(number)
     for library in QUIET_LIBRARIES:
-        told = number if number < logging.WARNING else logging.CRITICAL
+        told = number if number <= logging.DEBUG else logging.CRITICAL
         logging.getLogger(library).setLevel(told)
     logging.captureWarnings(True)
 

@@ -14,6 +14,7 @@ WINDOWS = (900, 1800, 3600, 14_400, 86_400)
 class Cumulative(msgspec.Struct, frozen=True, array_like=True):
     """`[delta_lots, delta_usd_cents, volume_lots, volume_usd_cents]` over one window.
 
+    Cents are hundredths of the quote currency, all of them taken as dollars at par.
     Volume is buy + sell (never unknown), so that delta / volume is the share of definitions 5.5.
     """
 
@@ -50,8 +51,9 @@ class CvdStep(msgspec.Struct, frozen=True, kw_only=True):
 
     Identity: `asset, step_start_us`. `day` restarts at 00:00 UTC, `anchored` never (mode `none`,
     counted from `anchor_us`), `rolling` holds one entry per window of `WINDOWS` ending with this
-    step. Final when sent: later trades come as `adjustments` of the seconds they belong to, and
-    are contained in every later cumulative value.
+    step. While `is_final` is false it holds what the second has so far. After it was final, later
+    trades come as `adjustments` of the minutes they belong to, in the next final step, and are
+    contained in every later cumulative value.
     """
 
     schema: str = CVD_SCHEMA

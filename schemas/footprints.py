@@ -73,10 +73,12 @@ class FootprintBar(msgspec.Struct, frozen=True, kw_only=True):
     and up after corrections, whose `reason` says why. Prices are `*_ticks * tick`, quantities
     `*_lots * lot` (base coin), both grids being the asset's, equal for all its venues.
 
-    A field that cannot be known is null and named in `null_reasons`: a bar without trades has no
-    prices, an aggregate whose rows are finer than twice the cross-venue basis has no imbalances
-    (`imbalances_valid` false), a late trade leaves the delta path unknown once the order of the
-    bar's trades is no longer held.
+    A field that cannot be known is null, and `null_reasons` says of its group why: `prices` (a bar
+    without trades, or a gap, whose volumes are zero and unknown), `rows` (more than are published),
+    `ref_close`, `delta_path` (a late trade, once the order of the bar's trades is no longer held),
+    `imbalances` (`imbalances_valid` false: the rows of an aggregate are finer than twice the
+    cross-venue basis). `value_areas` are by method: `single`, `two_row`, `at_most`. `*_usd_cents`
+    are hundredths of the quote currency, all of them taken as dollars at par.
     """
 
     schema: str = FOOTPRINT_SCHEMA

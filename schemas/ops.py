@@ -9,6 +9,9 @@ from schemas.market import FeedState
 DEADLETTER_SCHEMA = "deadletter.v1"
 QUALITY_SCHEMA = "quality.v1"
 SNAPSHOT_SCHEMA = "snapshot.v1"
+SNAPSHOT_PART_SCHEMA = "snapshot_part.v1"
+"""What is beside a snapshot; its form is the business of the code of the snapshot's version."""
+
 EPOCH_SCHEMA = "epoch.v1"
 
 PAYLOAD_LIMIT_BYTES = 65_536

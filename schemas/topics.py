@@ -47,15 +47,18 @@ class Topic:
     partitions: int = PARTITIONS
     most_bytes: int = 2**20
 
-    def headers(self, producer: str) -> tuple[tuple[str, bytes], ...]:
-        """Return the Kafka headers of its records; the same object for the same producer.
+    def headers(
+        self, producer: str, schema_name: str | None = None
+    ) -> tuple[tuple[str, bytes], ...]:
+        """Return the Kafka headers of its records; the same object for the same words.
 
         Nothing needed for processing is in them alone.
 
         Args:
             producer: who writes, as `perptape/<version>`.
+            schema_name: where it is not the topic's.
         """
-        return _headers(self.schema_name, producer)
+        return _headers(schema_name or self.schema_name, producer)
 
 
 @lru_cache(maxsize=256)

@@ -9,12 +9,11 @@ from yarl import URL
 
 from processors.faust.reader import Owner, Transport
 from processors.partitions import GROUP, SOURCE
-from runtime.bus.kafka.bus import PARTITION_FETCH_BYTES
+from runtime.bus.kafka.bus import HEARTBEAT_SECONDS, PARTITION_FETCH_BYTES
 from runtime.bus.kafka.settings import CLIENT_ID, KafkaSettings, brokers_of, client_options
 
 BUFFER_RECORDS = 256
 COMMIT_SECONDS = 1.0
-HEARTBEAT_SECONDS = 3.0
 REQUEST_SECONDS = 90.0
 """How long Faust gives a request, and the restoring of all partitions."""
 
@@ -104,5 +103,5 @@ def _credentials(options: Mapping[str, Any]) -> faust.SASLCredentials | faust.SS
 def _quieten() -> None:
     """Have the libraries say warnings and worse, through our logging."""
     least = max(logging.WARNING, logging.getLogger().getEffectiveLevel())
-    for library in ("faust", "mode", "aiokafka"):
+    for library in ("faust", "mode"):
         logging.getLogger(library).setLevel(least)

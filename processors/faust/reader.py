@@ -12,6 +12,7 @@ from faust.types import TP, ConsumerMessage
 
 from processors.partitions import GROUP, SOURCE
 from runtime.bus.kafka.bus import FETCH_BYTES
+from runtime.bus.kafka.clients import end_fetches
 from runtime.bus.kafka.failures import explained
 from runtime.bus.protocol import Record
 
@@ -62,6 +63,12 @@ class _Thread(driver.AIOKafkaConsumerThread):
     def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
         """Say so where everything is said; Faust would print."""
         _log.error("faust_thread_crashed", reason=msg.format(*fmt))
+
+    async def on_thread_stop(self) -> None:
+        """Stop in an outage as well: else the thread dies of it, and Faust waits for its end."""
+        if self._consumer is not None:
+            await end_fetches(self._consumer)
+        await super().on_thread_stop()
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         client = super()._create_worker_consumer(transport)

@@ -17,7 +17,8 @@ class Outgoing:
 
     `partition` is chosen from the key with murmur2 where it is None. `value` None is a tombstone:
     it removes the key from a compacted topic. `timestamp_us` is event time; Kafka keeps it to the
-    millisecond, and the time of the append instead in compacted topics.
+    millisecond, and the time of the append instead in compacted topics. `schema_name` is for its
+    header where it is no record of the topic's schema.
     """
 
     topic: str
@@ -25,6 +26,7 @@ class Outgoing:
     value: bytes | None
     timestamp_us: int
     partition: int | None = None
+    schema_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

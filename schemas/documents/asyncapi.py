@@ -4,11 +4,13 @@ Payloads refer to the JSON Schema files beside it. They are named as JSON Schema
 AsyncAPI's own schemas are read as draft 07, in which a row of named places is no row.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from schemas import examples
 from schemas.documents.json_schema import file_name, summary
+from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import (
     BOOKS,
     CONTENT_TYPE,
@@ -29,7 +31,6 @@ from schemas.topics import (
 SPEC = "3.1.0"
 KAFKA_BINDING = "0.5.0"
 SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
-PART = "snapshot.part"
 
 Document = dict[str, Any]
 
@@ -128,7 +129,7 @@ def _channel(topic: Topic) -> Document:
     messages = {topic.schema_name: _message(topic)}
     description = topic.about
     if topic is SNAPSHOTS:
-        messages[PART] = _part()
+        messages[SNAPSHOT_PART_SCHEMA] = _part(topic)
         description += " In the partition that it is about, whatever its key."
     if topic.cleanup == "compact":
         description += " The newest record of a key counts; one without a value removes the key."
@@ -161,7 +162,7 @@ def _message(topic: Topic) -> Document:
         "title": topic.record.__name__,
         "summary": summary(topic.record),
         "contentType": CONTENT_TYPE,
-        "headers": _headers(topic),
+        "headers": _headers(topic.headers("")),
         "payload": {
             "schemaFormat": SCHEMA_FORMAT,
             "schema": {"$ref": file_name(topic.schema_name)},
@@ -174,12 +175,8 @@ def _message(topic: Topic) -> Document:
     }
 
 
-def _headers(topic: Topic) -> Document:
-    fixed = {
-        name: {"type": "string", "const": value.decode()}
-        for name, value in topic.headers("")
-        if value
-    }
+def _headers(written: Iterable[tuple[str, bytes]]) -> Document:
+    fixed = {name: {"type": "string", "const": value.decode()} for name, value in written if value}
     producer = {
         "type": "string",
         "pattern": "^perptape/.+$",
@@ -192,14 +189,15 @@ def _headers(topic: Topic) -> Document:
     }
 
 
-def _part() -> Document:
+def _part(topic: Topic) -> Document:
     """Describe the pieces that a head refers to: they are no records of the registry."""
     return {
-        "name": PART,
+        "name": SNAPSHOT_PART_SCHEMA,
         "title": "Part of a state",
         "summary": "A piece of the state that does not change any more, kept beside the head.",
         "description": "Its form is known to the code of the head's `code_version` only.",
         "contentType": CONTENT_TYPE,
+        "headers": _headers(topic.headers("", SNAPSHOT_PART_SCHEMA)),
         "payload": {},
         "bindings": {
             "kafka": {
@@ -225,7 +223,7 @@ def _operations() -> list[tuple[str, Document]]:
 
 def _operation(process: Process, action: str, topic: Topic) -> Document:
     channel = f"#/channels/{topic.name}"
-    names = [topic.schema_name, *([PART] if topic is SNAPSHOTS else [])]
+    names = [topic.schema_name, *([SNAPSHOT_PART_SCHEMA] if topic is SNAPSHOTS else [])]
     return {
         "action": action,
         "channel": {"$ref": channel},

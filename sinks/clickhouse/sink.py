@@ -186,7 +186,7 @@ class ClickHouseSink:
 
     async def _measure_lag(self, consumer: Consumer) -> None:
         now = self._monotonic()
-        if now < self._next_lag:
+        if now < self._next_lag or self._stop.is_set():
             return
         self._next_lag = now + self._settings.lag_seconds
         ends = await self._ends()

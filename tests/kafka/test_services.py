@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -25,6 +26,7 @@ from tests.kafka.finals import read_all
 from tests.kafka.scrape import scrape, total
 from tests.kafka.services import (
     BROKER,
+    ENDED,
     INTERRUPTED,
     PROCESSORS,
     PROGRAM,
@@ -34,6 +36,7 @@ from tests.kafka.services import (
     Desk,
     desk,
     environment,
+    fresh_topics,
     lag_of,
     until,
     work_off,
@@ -45,6 +48,15 @@ STAGES = {
     "process plain": ("process", "--host", "plain"),
     "sink": ("sink", "clickhouse"),
 }
+WORKS = {
+    "collect": "perptape_bus_sent_records_total",
+    "process": "perptape_processor_held_partitions",
+    "process plain": "perptape_processor_held_partitions",
+    "sink": "perptape_sink_rows_total",
+}
+"""What is above zero once a stage works."""
+
+OUTAGE_SECONDS = 5.0
 ASSETS = "BTC,ETH"
 COLLECTED_SECONDS = 20
 BOUND_SECONDS = 45.0
@@ -164,6 +176,30 @@ async def test_a_desk_from_missing_topics_to_replayed_dead_letters(
         await work_off(bus, [at.services["process"]])
         await finish_sink(bus, at)
         await assert_nothing_lost(bus, at, tmp_path, told)
+
+
+async def test_what_stages_say_in_an_outage_is_little_and_they_end_in_time(
+    make_kafka: Callable[..., Cluster], tmp_path: Path
+) -> None:
+    cluster = await asyncio.to_thread(make_kafka, properties=BROKER)
+    name = await fresh_topics(cluster.bootstrap)
+    ports = dict(zip(STAGES, free_ports(len(STAGES)), strict=True))
+    hasty = SETTINGS.model_copy(update={"send_timeout_seconds": 6})
+    async with desk(tmp_path, name, hasty, supervised=False) as at:
+        for stage, arguments in STAGES.items():
+            at.add(stage, [*arguments], {"METRICS_PORT": ports[stage]}).start()
+        for stage in STAGES:
+            await until(partial(total, ports[stage], WORKS[stage]), f"{stage} works")
+        cluster.kill(1)
+        await asyncio.sleep(OUTAGE_SECONDS)
+        for stage in STAGES:
+            at.services[stage].send(signal.SIGTERM)
+        for stage in STAGES:
+            assert await at.services[stage].wait(BOUND_SECONDS) in ENDED
+            told = at.services[stage].log.read_text()
+            assert "Traceback" not in told, told
+            assert '"logger":"aiokafka' not in told, told
+            assert len(told.splitlines()) < 20, told
 
 
 async def assert_refused_without_topics(folder: Path, told: Mapping[str, str]) -> None:

@@ -65,14 +65,21 @@ def test_service_and_version_are_left_out_where_they_were_not_given(lines: Lines
 
 def test_the_standard_librarys_records_have_the_same_form(lines: Lines) -> None:
     configure_logging("INFO", json=True, service="sink")
-    logging.getLogger("aiokafka").warning("lost %s", "broker-1", extra={"topic": "t"})
+    logging.getLogger("library").warning("lost %s", "broker-1", extra={"topic": "t"})
     [line] = lines()
     assert (line["event"], line["level"], line["logger"]) == (
         "lost broker-1",
         "warning",
-        "aiokafka",
+        "library",
     )
     assert (line["service"], line["topic"]) == ("sink", "t")
+
+
+@pytest.mark.parametrize(("level", "told"), [("INFO", 0), ("WARNING", 0), ("DEBUG", 1)])
+def test_the_kafka_client_speaks_at_debug_only(lines: Lines, level: str, told: int) -> None:
+    configure_logging(level, json=True)
+    logging.getLogger("aiokafka.consumer.fetcher").error("not ready")
+    assert len(lines()) == told
 
 
 def test_lines_below_the_level_are_left_out(lines: Lines) -> None:

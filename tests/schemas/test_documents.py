@@ -14,10 +14,11 @@ from jsonschema import Draft7Validator, Draft202012Validator  # type: ignore[imp
 
 from collectors.outbox.outbox import TOPIC_OF_BATCH
 from schemas.documents import documents
-from schemas.documents.asyncapi import PART, PROCESSES, asyncapi
+from schemas.documents.asyncapi import PROCESSES, asyncapi
 from schemas.documents.fields import CODES
 from schemas.documents.json_schema import file_name, json_schema
 from schemas.documents.writer import WIDTH, render
+from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import CONTENT_TYPE, SNAPSHOTS, TOPICS, Topic
 from sinks.clickhouse.batches import SPLITTERS
 
@@ -186,7 +187,9 @@ def test_a_message_says_what_is_in_its_topic(topic: Topic) -> None:
     payload = message["payload"]
     assert payload["schemaFormat"].startswith("application/schema+json")
     assert payload["schema"] == {"$ref": file_name(topic.schema_name)}
-    assert set(messages) == {topic.schema_name} | ({PART} if topic is SNAPSHOTS else set())
+    assert set(messages) == {topic.schema_name} | (
+        {SNAPSHOT_PART_SCHEMA} if topic is SNAPSHOTS else set()
+    )
     assert message["examples"]
     headers = Draft7Validator(message["headers"])
     written = {name: value.decode() for name, value in topic.headers(f"perptape/{VERSION}")}
@@ -230,6 +233,8 @@ def test_the_headers_of_a_record_name_schema_type_and_writer(topic: Topic) -> No
         ("producer", b"perptape/1.2.3"),
     )
     assert topic.headers("perptape/1.2.3") is headers
+    other = topic.headers("perptape/1.2.3", "other.v1")
+    assert other == (("schema", b"other.v1"), *headers[1:])
     assert CONTENT_TYPE == "application/json"
 
 

@@ -107,7 +107,7 @@ def footprint(*, empty: bool) -> FootprintBar:
         buy_usd_cents=10**15,
         sell_usd_cents=0,
         rows=[] if empty else [Row(650_000, 1, 2, 0, 1, 1, 5, 6, 3, 1, 0)],
-        value_areas={} if empty else {"0.7": ValueArea(val_ticks=1, vah_ticks=9, share=0.7)},
+        value_areas={} if empty else {"single": ValueArea(val_ticks=1, vah_ticks=9, share=0.7)},
         imbalances_valid=not empty,
         stacks=[] if empty else [Stack(1, 1, 3, 3, 40, 3.0, None)],
         stacks_h=[],

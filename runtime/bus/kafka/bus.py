@@ -26,6 +26,9 @@ FETCH_BYTES = 8 * 2**20
 """What is fetched at once from all partitions; a consumer holds about twice that."""
 
 PARTITION_FETCH_BYTES = 2 * 2**20
+HEARTBEAT_SECONDS = 1.0
+"""How soon a member hears that its group divides partitions anew; nobody works meanwhile."""
+
 POLL_SECONDS = 300.0
 """A member that has not polled for so long leaves its group to the others."""
 
@@ -64,8 +67,11 @@ class KafkaBus:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         producer = f"perptape/{importlib.metadata.version('perptape')}"
-        headers = {name: topic.headers(producer) for name, topic in topics.items()}
-        self._sender = KafkaSender(options, settings.send_timeout_seconds, headers)
+        self._sender = KafkaSender(
+            options,
+            settings.send_timeout_seconds,
+            lambda record: topics[record.topic].headers(producer, record.schema_name),
+        )
         self._consumers: set[KafkaConsumer] = set()
         self._closed = False
 
@@ -207,7 +213,7 @@ class KafkaBus:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=int(settings.session_seconds * 1000),
-            heartbeat_interval_ms=int(min(3.0, settings.session_seconds / 5) * 1000),
+            heartbeat_interval_ms=int(min(HEARTBEAT_SECONDS, settings.session_seconds / 5) * 1000),
             max_poll_interval_ms=int(POLL_SECONDS * 1000),
             fetch_max_wait_ms=settings.fetch_wait_ms,
             fetch_max_bytes=FETCH_BYTES,

@@ -27,6 +27,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 
 from runtime.bus.kafka.failures import in_words
@@ -122,12 +123,12 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         Waiting in `getmany` itself would lose what it has taken in the moment of a cancellation.
         """
         news: asyncio.Future[None] = self._fetcher._create_fetch_waiter()
-        news.add_done_callback(_seen)
+        news.add_done_callback(seen)
         return news
 
     async def leave(self, seconds: float) -> None:
         """Leave the group and close; what is not answered in time is left alone."""
-        await self._end_fetches()
+        await end_fetches(self)
         stopping = asyncio.ensure_future(self.stop())
         await asyncio.wait([stopping], timeout=seconds)
         stopping.cancel()
@@ -139,16 +140,6 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             await self._coordinator._stop_heartbeat_task()
             await self._coordinator._stop_commit_offsets_refresh_task()
         await self._client.close()
-
-    async def _end_fetches(self) -> None:
-        """End the fetcher's tasks; its own `close` stumbles over one that pauses after an error."""
-        if self._fetcher is None:
-            return
-        running = [self._fetcher._fetch_task, *self._fetcher._pending_tasks]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        self._fetcher._pending_tasks.clear()
 
     async def _send(self, node: int, request: Any, **options: Any) -> Any:
         """Do what the client does, but wait for a group, and never ask in vain without a pause.
@@ -193,7 +184,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
     """A producer that can be thrown away with all that it holds.
 
-    `trouble` is why the newest batches have to be tried again, nothing where they have not.
+    `trouble` is why the newest batches, or the request that comes before the first of them, have to
+    be tried again; nothing where they have not.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -215,7 +207,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         self.client.add_topic(topic)
         place = TopicPartition(topic, partition)
         answer: Answer = await self._message_accumulator.add_batch(batch, place, _FOR_EVER)
-        answer.add_done_callback(_seen)
+        answer.add_done_callback(seen)
         return answer
 
     async def throw_away(self) -> None:
@@ -225,8 +217,8 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         """
         held = self._message_accumulator
         for batch in [*chain.from_iterable(held._batches.values()), *held._pending_batches]:
-            batch.future.add_done_callback(_seen)
-            batch._drain_waiter.add_done_callback(_seen)
+            batch.future.add_done_callback(seen)
+            batch._drain_waiter.add_done_callback(seen)
         held.fail_all(KafkaConnectionError("the producer was replaced"))
         running: set[asyncio.Task[None]] = set(self._deliveries)
         routine = self._sender.sender_task
@@ -240,18 +232,21 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         await self.stop()
 
     def _heard(self, send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Keep what is answered to batches: the sender tries again and tells nobody why."""
+        """Keep what is answered: the sender tries again and tells nobody why."""
 
         async def heard(node: int, request: Any, **options: Any) -> Any:
-            if not isinstance(request, ProduceRequest):
+            if not isinstance(request, ProduceRequest | InitProducerIdRequest):
                 return await send(node, request, **options)
             try:
                 answer = await send(node, request, **options)
             except KafkaError as error:
                 self.trouble = in_words(error)
                 raise
-            codes = (code for _, parts in answer.topics for _, code, *_ in parts if code)
-            self.trouble = ", ".join(sorted({for_code(code).__name__ for code in codes}))
+            if isinstance(request, InitProducerIdRequest):
+                codes = {answer.error_code} - {NoError.errno}
+            else:
+                codes = {code for _, parts in answer.topics for _, code, *_ in parts if code}
+            self.trouble = ", ".join(sorted(for_code(code).__name__ for code in codes))
             return answer
 
         return heard
@@ -295,6 +290,21 @@ def _pace_updates(client: AIOKafkaClient) -> None:
     client._metadata_update = paced
 
 
+async def end_fetches(consumer: AIOKafkaConsumer) -> None:
+    """End a consumer's fetches before it is stopped, in the loop that it runs in.
+
+    Its own `stop` stumbles over one that pauses after an error.
+    """
+    fetcher = consumer._fetcher
+    if fetcher is None:
+        return
+    running = [fetcher._fetch_task, *fetcher._pending_tasks]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    fetcher._pending_tasks.clear()
+
+
 @asynccontextmanager
 async def connected(address: str, options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConnection]:
     """Open a connection to one broker, log in, and end it at once afterwards.
@@ -336,7 +346,7 @@ def _hang_up_all(client: AIOKafkaClient) -> None:
         _hang_up(connection)
 
 
-def _seen(done: asyncio.Future[Any]) -> None:
+def seen(done: asyncio.Future[Any]) -> None:
     """Take note of a failure, which somebody else hears of as well or nobody any more."""
     with suppress(asyncio.CancelledError):
         done.exception()

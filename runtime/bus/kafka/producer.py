@@ -8,14 +8,14 @@ identity tells, but none is missing and none is overtaken by a later one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from runtime.bus.kafka.clients import Producer
+from runtime.bus.kafka.clients import Producer, seen
 from runtime.bus.kafka.connection import reach
 from runtime.bus.kafka.failures import explain, explained
 from runtime.bus.kafka.room import Room
@@ -45,15 +45,18 @@ class KafkaSender:
         options: what every client is made with.
         timeout_seconds: after so long without an answer a send has failed; the time that it waits
             for room is not counted.
-        headers: what the records of each topic carry.
+        headers: what a record carries beside its value.
     """
 
     def __init__(
-        self, options: Mapping[str, Any], timeout_seconds: float, headers: Mapping[str, Headers]
+        self,
+        options: Mapping[str, Any],
+        timeout_seconds: float,
+        headers: Callable[[Outgoing], Headers],
     ) -> None:
         self._options = options
         self._timeout_seconds = timeout_seconds
-        self._headers = {topic: list(pairs) for topic, pairs in headers.items()}
+        self._headers = headers
         self._where = ", ".join(options["bootstrap_servers"])
         self._producer: Producer | None = None
         self._start: asyncio.Task[Producer] | None = None
@@ -88,6 +91,7 @@ class KafkaSender:
         def over(done: asyncio.Task[list[int]]) -> None:
             self._deliveries.discard(done)
             self._room.leave(taken)
+            seen(done)  # whoever sent it may have been cancelled
 
         delivery.add_done_callback(over)
         return await asyncio.shield(delivery)
@@ -152,7 +156,7 @@ class KafkaSender:
             key=record.key,
             value=record.value,
             timestamp=record.timestamp_us // 1000,
-            headers=self._headers[record.topic],
+            headers=list(self._headers(record)),
         )
         return added is not None
 
