@@ -92,6 +92,16 @@ class Settings(BaseSettings):
         "warning", pattern="^(debug|info|warning|error)$", description="Least severe level logged."
     )
 
+    @property
+    def stored_in(self) -> Path | str:
+        """Where the tables are: the address of a server, or the folder of the embedded store."""
+        return self.clickhouse_url or self.store
+
+    @property
+    def store_name(self) -> str:
+        """That place in words, without a password."""
+        return self.clickhouse_url.rpartition("@")[2] or str(self.store)
+
     @field_validator("assets", "quotes", "feeds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -74,18 +74,19 @@ SELECT (SELECT count() FROM trades_log), (SELECT count() FROM footprints_log),
 
 
 async def _store(settings: Settings) -> list[Finding]:
-    if not settings.store.is_dir():
+    if not settings.clickhouse_url and not settings.store.is_dir():
         return [("store", True, f"{settings.store}: nothing yet; `perptape up` makes it")]
     try:
-        return [await asyncio.to_thread(_ask_store, settings.store)]
+        return [await asyncio.to_thread(_ask_store, settings)]
     except PerptapeError as error:
         return [("store", False, str(error))]
 
 
-def _ask_store(store: Path) -> Finding:
-    reader = stage("sinks.clickhouse.access").open_reader(store)
+def _ask_store(settings: Settings) -> Finding:
+    reader = stage("sinks.clickhouse.access").open_reader(settings.stored_in)
     try:
         trades, bars, newest = reader.query(STORE_SQL).rows[0]
     finally:
         reader.close()
-    return "store", True, f"{store}: {trades:,} trades, {bars:,} bar records, newest {newest}"
+    stored = f"{trades:,} trades, {bars:,} bar records, newest {newest}"
+    return "store", True, f"{settings.store_name}: {stored}"

@@ -34,7 +34,7 @@ from runtime.cli.service_commands import add_services, sink_app
 from runtime.cli.stages import stage
 from runtime.cli.topics import topics_app
 from runtime.errors import ConfigurationError, PerptapeError
-from runtime.settings import EMBEDDED, EVERYTHING, load_settings
+from runtime.settings import EMBEDDED, EVERYTHING, Settings, load_settings
 from schemas.market import Kind
 
 app = typer.Typer(
@@ -151,12 +151,12 @@ def watch(
     seconds: SecondsOption = None,
 ) -> None:
     """Show the newest bars of an asset as a footprint ladder, live."""
-    settings = load_settings(store=store)
+    settings = _reading(store)
     execute(
         settings,
         stage("sinks.terminal.watch").watch(
             asset,
-            settings.store,
+            settings.stored_in,
             scope=scope,
             venue=venue,
             interval_seconds=interval,
@@ -168,6 +168,11 @@ def watch(
     )
 
 
+def _reading(store: Path | None) -> Settings:
+    """Return the settings of who reads the tables: a folder that is named comes before a server."""
+    return load_settings(store=store, clickhouse_url=None if store is None else "")
+
+
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help='SQL, e.g. "SELECT * FROM footprint_bars LIMIT 5".')],
@@ -175,8 +180,8 @@ def query(
     store: StoreOption = None,
 ) -> None:
     """Ask the store with SQL."""
-    settings = load_settings(store=store)
-    text = stage("sinks.clickhouse.query").run_query(settings.store, sql, format.value)
+    settings = _reading(store)
+    text = stage("sinks.clickhouse.query").run_query(settings.stored_in, sql, format.value)
     sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
 
 

@@ -64,8 +64,7 @@ async def open_sink(
 ) -> AsyncIterator[Any]:
     """Open and migrate the store, and return the sink that fills it from the log."""
     client = stage("sinks.clickhouse.client")
-    target = settings.clickhouse_url or settings.store
-    store = await asyncio.to_thread(client.open_store, target)
+    store = await asyncio.to_thread(client.open_store, settings.stored_in)
     try:
         await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
         counts = metrics.sink if metrics else None

@@ -117,7 +117,7 @@ async def run_migrate(settings: Settings, console: Console) -> None:
         StoreError: the store is away or refuses.
     """
     client = stage("sinks.clickhouse.client")
-    store = await asyncio.to_thread(client.open_store, settings.clickhouse_url or settings.store)
+    store = await asyncio.to_thread(client.open_store, settings.stored_in)
     try:
         applied = await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
     finally:

@@ -58,25 +58,20 @@ async def _run(
                 shown.cancel()
                 await asyncio.gather(shown, return_exceptions=True)
     counts = f"{pipeline.host.trades:,} trades on the tape"
-    console.print(f"stopped: {counts}; everything collected is stored in {_store(settings)}")
+    console.print(f"stopped: {counts}; everything collected is stored in {settings.store_name}")
 
 
 async def _show(asset: str, settings: Settings, console: Console) -> None:
-    await stage("sinks.terminal.watch").watch(asset, settings.store, console=console)
+    await stage("sinks.terminal.watch").watch(asset, settings.stored_in, console=console)
 
 
 def _say_where(settings: Settings, console: Console, port: int) -> None:
     console.print(
         f"[bold]perptape[/] is collecting {', '.join(settings.assets)}. "
         f"Log: {settings.log if settings.bus == EMBEDDED else settings.bus}   "
-        f"Store: {_store(settings)}"
+        f"Store: {settings.store_name}"
     )
     if port:
         where = f"http://127.0.0.1:{port} (read-only, ClickHouse's HTTP interface)"
         console.print(f'SQL: {where}   or: perptape query "{EXAMPLE}"', highlight=False)
     console.print("Ladder: perptape watch BTC   Stop: Ctrl-C", highlight=False)
-
-
-def _store(settings: Settings) -> str:
-    """Name the store, without its password."""
-    return settings.clickhouse_url.rpartition("@")[2] or str(settings.store)

@@ -14,6 +14,7 @@ from sinks.clickhouse.client import (
     Store,
     Table,
     connect_embedded,
+    is_address,
     open_store,
 )
 from sinks.clickhouse.guard import check_readable
@@ -59,15 +60,22 @@ class Reader:
         self._store.close()
 
 
-def open_reader(store: Path) -> Reader:
-    """Open a store for reading: over HTTP where a living process serves it, else its folder.
+def open_reader(target: Path | str) -> Reader:
+    """Open a store for reading: a server by its http(s) address, or the store of a folder.
+
+    That is asked over HTTP where a living process serves it, else it is opened.
 
     Raises:
         ConfigurationError: there is no store, or a process has it and does not serve it.
+        StoreError: the server does not answer.
     """
-    path = store.resolve()
+    if isinstance(target, str) and is_address(target):
+        server = open_store(target)
+        server.use(DATABASE)
+        return Reader(server, guarded=False, exclusive=False)
+    path = Path(target).resolve()
     if not (path / "metadata").is_dir():
-        raise ConfigurationError(f"there is no store in {store}; {_HOW_TO_MAKE_ONE}")
+        raise ConfigurationError(f"there is no store in {target}; {_HOW_TO_MAKE_ONE}")
     address = _address(path)
     if address is not None:
         try:

@@ -135,6 +135,11 @@ class Store:
         self._client.close()
 
 
+def is_address(target: str) -> bool:
+    """Say whether this is a server's address, and not a folder."""
+    return target.startswith(("http://", "https://"))
+
+
 def open_store(target: Path | str) -> Store:
     """Open a directory (embedded engine, made when missing) or an http(s) address.
 
@@ -142,7 +147,7 @@ def open_store(target: Path | str) -> Store:
         ConfigurationError: the directory is in use by another process, or cannot be used.
         StoreError: the server cannot be reached.
     """
-    if str(target).startswith(("http://", "https://")):
+    if is_address(str(target)):
         return Store(_connect_http(str(target)), None)
     path = Path(target).resolve()
     return Store(connect_embedded(path), path)

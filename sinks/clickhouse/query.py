@@ -22,18 +22,18 @@ _RIGHT_ALIGNED = ("Int", "UInt", "Decimal", "Float")
 _TABLE_WIDTH_LIMIT = 10_000
 
 
-def run_query(store: Path, sql: str, format: Format = "table") -> str:
+def run_query(store: Path | str, sql: str, format: Format = "table") -> str:
     """Answer one query as text.
 
     Args:
-        store: the store's folder.
+        store: the store's folder, or the http(s) address of a server.
         sql: one query over the public views.
         format: `table` for the eye, `json` an array of objects, `csv` with a header line.
 
     Raises:
         QueryError: the query is refused; one line.
         ConfigurationError: there is no store.
-        StoreError: the store went away.
+        StoreError: the store is away, or went away.
     """
     reader = open_reader(store)
     try:

@@ -80,7 +80,7 @@ async def _finish(work: Callable[[], None]) -> None:
 
 async def watch(
     asset: str,
-    store: Path,
+    store: Path | str,
     *,
     scope: str = "perp",
     venue: str = "",
@@ -91,7 +91,7 @@ async def watch(
     once: bool = False,
     seconds: float | None = None,
     console: Console,
-    open_store: Callable[[Path], Reader] | None = None,
+    open_store: Callable[[Path | str], Reader] | None = None,
 ) -> None:
     """Show the newest footprint bars of an asset until cancelled.
 
@@ -101,7 +101,7 @@ async def watch(
 
     Args:
         asset: base coin, in any case.
-        store: the store's directory.
+        store: the store's directory, or the http(s) address of a server.
         scope: `perp` or `spot` over all venues, or `venue` for one.
         venue: with scope `venue`, its name, or `name:SYMBOL` for one instrument of several.
         interval_seconds: length of a bar.
@@ -154,7 +154,7 @@ async def _keep(
         await asyncio.sleep(left)
 
 
-def _open_reader(store: Path) -> Reader:
+def _open_reader(store: Path | str) -> Reader:
     # The engine is slow to load, and none is needed where another reader is given.
     from sinks.clickhouse.access import open_reader  # noqa: PLC0415
 

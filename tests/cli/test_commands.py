@@ -70,6 +70,14 @@ def test_up_serves_its_store_while_it_runs_and_ends_with_130(tmp_path: Path) -> 
     assert counts[0]["steps"] > 100
     assert run(tmp_path, "doctor").returncode == 0
 
+    away = {"PERPTAPE_CLICKHOUSE_URL": "http://reader:not-a-secret@127.0.0.1:9"}
+    ill = run(tmp_path, "doctor", **away)
+    assert ill.returncode == 1
+    assert "http://127.0.0.1:9 does not answer" in ill.stdout
+    assert "not-a-secret" not in ill.stdout
+    assert run(tmp_path, "query", "SELECT 1", **away).returncode == 1
+    assert run(tmp_path, "query", "SELECT 1", "--store", "data/store", **away).returncode == 0
+
 
 def test_a_recording_is_replayed_into_the_same_trades(tmp_path: Path) -> None:
     recorded = run(tmp_path, "record", "own.ptrec.zst", "--venues", "simulated", "--seconds", "4")

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.bus.kafka.bus import KafkaBus
 from runtime.bus.protocol import Bus, Outgoing
-from schemas.topics import INSTRUMENTS
+from schemas.ops import SNAPSHOT_PART_SCHEMA
+from schemas.topics import INSTRUMENTS, SNAPSHOTS
 from tests.contract.bus_contract import *  # noqa: F403 - every test of the contract
 from tests.contract.bus_contract import BusFactory
 from tests.kafka.topics import SETTINGS, make_topics
@@ -25,6 +27,27 @@ async def bus_factory(kafka: str) -> AsyncIterator[BusFactory]:
     yield open_bus
     for bus in opened:
         await bus.close()
+
+
+async def test_records_carry_headers_that_say_what_they_are(kafka: str) -> None:
+    bus_name = await make_topics(kafka)
+    async with await KafkaBus.open(bus_name, SETTINGS) as bus:
+        head = Outgoing(SNAPSHOTS.name, b"3", b"{}", 1, 3)
+        part = Outgoing(SNAPSHOTS.name, b"3/a", b"{}", 1, 3, SNAPSHOT_PART_SCHEMA)
+        await bus.send([head, part])
+        end = (await bus.end_offsets(SNAPSHOTS.name))[3]
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(SNAPSHOTS.name, 3)])
+        consumer.seek(TopicPartition(SNAPSHOTS.name, 3), end - 2)
+        headers = [dict((await consumer.getone()).headers) for _ in range(2)]
+    finally:
+        await consumer.stop()
+    assert [one["schema"] for one in headers] == [b"snapshot.v1", b"snapshot_part.v1"]
+    for one in headers:
+        assert one["content-type"] == b"application/json"
+        assert one["producer"].startswith(b"perptape/")
 
 
 @pytest.fixture(name="compaction_seconds")

@@ -151,7 +151,7 @@ async def test_a_store_that_cannot_be_opened_yet_is_tried_again() -> None:
     console, pipe = console_of(terminal=True)
     tries = 0
 
-    def open_late(_: Path) -> StubReader:
+    def open_late(_: Path | str) -> StubReader:
         nonlocal tries
         tries += 1
         if tries < 3:
@@ -168,7 +168,7 @@ async def test_a_store_that_cannot_be_opened_yet_is_tried_again() -> None:
 async def test_a_store_that_is_not_there_is_awaited_but_not_for_once() -> None:
     console, pipe = console_of()
 
-    def refuse(_: Path) -> StubReader:
+    def refuse(_: Path | str) -> StubReader:
         raise ConfigurationError("there is no store in data")
 
     await watch("btc", STORE, seconds=0.01, console=console, open_store=refuse)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, StoreError
 from schemas.topics import TRADES
 from sinks.clickhouse.access import open_reader
 from sinks.clickhouse.client import QueryError, open_store
@@ -81,6 +81,24 @@ def test_a_store_that_another_process_serves_is_read_through_it(
 
     assert table.column_names == ["price", "qty", "side"]
     assert [str(row[0]) for row in table.rows] == ["65000.100000000000", "65000.300000000000"]
+
+
+@pytest.mark.parametrize("owner", ["serve"], indirect=True)
+def test_a_server_is_read_at_its_address(owner: subprocess.Popen[str], folder: Path) -> None:
+    assert owner.poll() is None
+    port = json.loads((folder / "server.json").read_text())["port"]
+
+    rows = list(csv.reader(run_query(f"http://127.0.0.1:{port}", SQL, "csv").splitlines()))
+
+    assert [row[0] for row in rows] == ["price", "65000.1", "65000.3"]
+    with pytest.raises(QueryError):
+        run_query(f"http://127.0.0.1:{port}", "INSERT INTO trades_log SELECT 1")
+
+
+def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    with pytest.raises(StoreError, match=r"http://127\.0\.0\.1:9 does not answer") as caught:
+        open_reader("http://reader:not-a-secret@127.0.0.1:9")
+    assert "not-a-secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("owner", ["hold"], indirect=True)
