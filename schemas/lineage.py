@@ -28,14 +28,6 @@ def revision_of(epoch: int, offset: int) -> int:
     return epoch << OFFSET_BITS | offset
 
 
-class Status(StrEnum):
-    """Completeness of one window."""
-
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    GAP = "gap"
-
-
 class InputRange(msgspec.Struct, frozen=True, array_like=True):
     """`[topic, partition, first_offset, last_offset]` of the records an output was made from."""
 
@@ -43,6 +35,29 @@ class InputRange(msgspec.Struct, frozen=True, array_like=True):
     partition: int
     first_offset: int
     last_offset: int
+
+
+class DerivedHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What every output of the order-flow toolkit says of itself.
+
+    It is made of closed seconds, so it is final when sent; `revision` grows with them. `method`
+    names formula and defaults, `params` the hash of the parameters.
+    """
+
+    asset: str
+    revision: int
+    is_final: bool = True
+    method: str
+    params: str
+    inputs: list[InputRange]
+
+
+class Status(StrEnum):
+    """Completeness of one window."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    GAP = "gap"
 
 
 class Completeness(msgspec.Struct, frozen=True, kw_only=True):
