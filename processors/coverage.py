@@ -114,6 +114,14 @@ class Coverage:
             covered += max(0, min(last, end_us) - max(first, start_us))
         return covered
 
+    def first_within(self, start_us: int, end_us: int) -> int | None:
+        """Return the first covered microsecond of `[start_us, end_us)`, None where there is none."""
+        index = bisect_right(self._intervals, start_us, key=_end)
+        if index < len(self._intervals):
+            first_us = max(start_us, self._intervals[index][0])
+            return first_us if first_us < end_us else None
+        return None
+
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""
         return [self._intervals, list(self._sessions.items())]

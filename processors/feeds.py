@@ -9,9 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
-from processors.coverage import Coverage
+from processors.feed_clock import LATENESS_US as LATENESS_US
+from processors.feed_clock import TIMEOUT_US as TIMEOUT_US
+from processors.feed_clock import FeedClock, Hole
 from processors.identity import OpaqueIds, SeenIds, SequentialIds
 from processors.plain import Plain
+from processors.scopes import PERP as PERP
+from processors.scopes import SPOT as SPOT
+from processors.scopes import ScopeKey as ScopeKey
+from processors.scopes import scope_key as scope_key
 from processors.state import State, own_parts
 from processors.trades import EXCLUDED, Block, Rows, Trade, columns_of
 from processors.units import AssetUnits
@@ -24,17 +30,10 @@ from schemas.market import (
     Scope,
     TradeIds,
     scope_of,
-    stale_after_us,
 )
 from schemas.ops import QualityKind
-from schemas.trades import TradeBatch
+from schemas.trades import BatchHeader, TradeBatch
 from schemas.units import US_PER_DAY, US_PER_SECOND, steps_in
-
-LATENESS_US = 2 * US_PER_SECOND
-"""How far the watermark must have passed a window's end before the window is final."""
-
-TIMEOUT_US = 30 * US_PER_SECOND
-"""How long after a window's end a missing feed is waited for."""
 
 CORRECTION_US = US_PER_DAY
 """How late, by log time, a trade may be and still correct what was final."""
@@ -45,23 +44,6 @@ FUTURE_US = 10 * 60 * US_PER_SECOND
 
 MAX_FEEDS = 256
 """One asset is not traded under more names than this."""
-
-
-class ScopeKey(NamedTuple):
-    """Which footprint or series: one instrument, or all perpetuals or all spot of the asset."""
-
-    scope: Scope
-    venue: str
-    symbol: str
-
-
-def scope_key(values: Plain) -> ScopeKey:
-    """Return a key from plain values, of which the first three are its own."""
-    return ScopeKey(Scope(values[0]), values[1], values[2])
-
-
-PERP = ScopeKey(Scope.PERP, "", "")
-SPOT = ScopeKey(Scope.SPOT, "", "")
 
 
 class Accepted(NamedTuple):
@@ -84,83 +66,36 @@ class Finding(NamedTuple):
     detail: str
 
 
-class Feed:
-    """One instrument of one venue, as its batches tell it.
+def gap(session: str, hole: tuple[int, int]) -> Finding:
+    """Say that a stream was not there for a time, and is again."""
+    return Finding(QualityKind.GAP, *hole, 0, f"covered again in session {session}")
 
-    `began_us` is the lowest watermark, `watermark_us` the highest, `advanced_us` when that came.
-    """
+
+class Feed(FeedClock):
+    """One instrument of one venue, as its trade batches tell it."""
 
     def __init__(self, venue: str, symbol: str, aggregate: ScopeKey, sequential: bool) -> None:
-        self.name = f"{venue}:{symbol}"
-        self.key = ScopeKey(Scope.VENUE, venue, symbol)
-        self.aggregate = aggregate
-        self.stale_us = stale_after_us(venue)
+        super().__init__(venue, symbol, aggregate)
         self.sequential = sequential
         self.ids: SeenIds = SequentialIds() if sequential else OpaqueIds()
-        self.began_us = 0
-        self.watermark_us = 0
-        self.advanced_us = 0
-        self.session = ""
-        self.sequence = -1
-        self.state = FeedState.DOWN
-        self.coverage = Coverage()
 
-    @property
-    def listed(self) -> bool:
-        """Whether the venue still has the instrument."""
-        return self.state is not FeedState.NOT_LISTED
-
-    def observe(self, batch: TradeBatch) -> list[Finding]:
-        """Take a batch's header in; return gaps that it reveals."""
-        findings = []
-        hole = self.coverage.observe(
-            batch.session, batch.sequence, batch.watermark_us, batch.feed_state in COVERING_STATES
-        )
-        if hole is not None:
-            detail = f"covered again in session {batch.session}"
-            findings.append(Finding(QualityKind.GAP, *hole, 0, detail))
-        if batch.session != self.session or batch.sequence > self.sequence:
-            self.session, self.sequence = batch.session, batch.sequence
-            self.state = batch.feed_state
-        first_us = batch.watermark_us or batch.receive_time_us
-        self.began_us = min(self.began_us or first_us, first_us)
-        if batch.watermark_us > self.watermark_us:
-            self.watermark_us = batch.watermark_us
-            self.advanced_us = batch.receive_time_us
-            self.ids.advance(batch.watermark_us)
-        return findings
-
-    def state_at(self, now_us: int) -> FeedState:
-        """Return the feed's state, `stale` when its watermark has stood still for too long."""
-        if self.state in COVERING_STATES and now_us - self.advanced_us > self.stale_us:
-            return FeedState.STALE
-        return self.state
-
-    def frontier_us(self, now_us: int) -> int:
-        """Return the time before which windows of this feed are final."""
-        patience_us = TIMEOUT_US if self.listed else LATENESS_US
-        return max(self.watermark_us - LATENESS_US, now_us - patience_us)
+    def observe(self, batch: BatchHeader) -> Hole:
+        """Take a batch's header in; return the gap that it reveals."""
+        before_us = self.watermark_us
+        hole = super().observe(batch)
+        if self.watermark_us > before_us:
+            self.ids.advance(self.watermark_us)
+        return hole
 
     def dump(self) -> Plain:
         """Return everything but the parts as plain values for a snapshot."""
-        return [
-            self.began_us,
-            self.watermark_us,
-            self.advanced_us,
-            self.session,
-            self.sequence,
-            self.state.value,
-            self.ids.dump(),
-            self.coverage.dump(),
-        ]
+        return [super().dump(), self.ids.dump()]
 
-    def load(self, state: Plain, parts: dict[str, bytes]) -> None:
+    def load(self, state: Plain, parts: dict[str, bytes] | None = None) -> None:
         """Take the values of `dump` and the parts back."""
-        self.began_us, self.watermark_us, self.advanced_us = state[:3]
-        self.session, self.sequence = state[3:5]
-        self.state = FeedState(state[5])
-        self.ids = SequentialIds(state[6]) if self.sequential else OpaqueIds(state[6], parts)
-        self.coverage = Coverage(state[7])
+        clock, ids = state
+        super().load(clock)
+        self.ids = SequentialIds(ids) if self.sequential else OpaqueIds(ids, parts or {})
 
 
 class Feeds:
@@ -193,7 +128,8 @@ class Feeds:
             feed = self._add(batch, sequential)
         self.now_us = max(self.now_us, batch.receive_time_us)
         self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
-        findings = feed.observe(batch)
+        hole = feed.observe(batch)
+        findings = [] if hole is None else [gap(batch.session, hole)]
         excluded: list[tuple[int, str, int]] = []
         block = None
         if rows is not None:
