@@ -40,6 +40,8 @@ class EmbeddedConsumer:
         self._untold = rebalance
         self._topics = frozenset(topic for topic, _ in numbers)
         self._order = list(numbers)
+        self._ends: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
         self._news = asyncio.Event()
         self._closed = False
 
@@ -100,6 +102,20 @@ class EmbeddedConsumer:
         """Return the offset that the next poll would read first."""
         return self._positions[self._own(topic, partition)]
 
+    def left(self, topic: str, partition: int) -> int | None:
+        """Return how many records are known to be left to read, None before the first poll."""
+        place = self._own(topic, partition)
+        end = self._ends.get(place)
+        return None if end is None else max(0, end - self._positions[place])
+
+    def pause(self, topic: str, partition: int) -> None:
+        """Read nothing more of this partition until `resume`."""
+        self._paused.add(self._own(topic, partition))
+
+    def resume(self, topic: str, partition: int) -> None:
+        """Read on in a partition that was paused."""
+        self._paused.discard(self._own(topic, partition))
+
     async def close(self) -> None:
         """Give the consumer's resources back; nothing is committed."""
         self._closed = True
@@ -117,9 +133,14 @@ class EmbeddedConsumer:
     async def _read(self, max_records: int) -> list[Record]:
         self._check_open()
         before = dict(self._positions)
-        places = [Place(*place, self._numbers[place], before[place]) for place in self._order]
+        places = [
+            Place(*place, self._numbers[place], before[place])
+            for place in self._order
+            if place not in self._paused
+        ]
         limit = self._bus.settings.poll_bytes
         page = await self._bus.read(lambda c: read_page(c, places, max_records, limit))
+        self._ends.update(page.ends)
         # A seek while the page was being read wins over what was read.
         moved = {place for place, offset in before.items() if self._positions[place] != offset}
         for place, offset in page.positions.items():

@@ -25,12 +25,13 @@ class Place:
 
 @dataclass(slots=True)
 class Page:
-    """What one read found: records, and from where to go on in each partition that moved."""
+    """What one read found: records, from where to go on in each partition that moved, all ends."""
 
     records_left: int
     bytes_left: int
     records: list[Record] = field(default_factory=list)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
 
     def is_full(self) -> bool:
         """Whether one more record would exceed what was asked for."""
@@ -85,6 +86,7 @@ def read_page(
     """
     ends = dict[int, int](connection.execute("SELECT tp, next_offset FROM partitions").fetchall())
     page = Page(max_records, max_bytes)
+    page.ends = {(place.topic, place.partition): ends[place.number] for place in places}
     active = [place for place in places if place.position < ends[place.number]]
     while active and not page.is_full():
         records_share = max(1, page.records_left // len(active))

@@ -91,6 +91,18 @@ class Consumer(Protocol):
         """Return the offset that the next poll would read first."""
         ...
 
+    def left(self, topic: str, partition: int) -> int | None:
+        """Return how many records are known to be left to read, None before anything is known."""
+        ...
+
+    def pause(self, topic: str, partition: int) -> None:
+        """Read nothing more of this partition until `resume`; its position stays."""
+        ...
+
+    def resume(self, topic: str, partition: int) -> None:
+        """Read on in a partition that was paused; nothing where it was not."""
+        ...
+
     async def close(self) -> None:
         """Give the consumer's resources back; nothing is committed."""
         ...

@@ -196,6 +196,30 @@ async def test_position_follows_polls_and_seeks(bus: Bus, mark: str) -> None:
     assert consumer.position(TRADES.name, 5) == offsets[1]
 
 
+async def test_what_is_left_is_known_after_a_poll(bus: Bus, mark: str) -> None:
+    consumer = await at_end(bus)
+    await bus.send([outgoing(mark, n, partition=5) for n in range(9)])
+    found = await consumer.poll(3, DEADLINE_SECONDS)
+    assert len(found) == 3
+    assert consumer.left(TRADES.name, 5) == 6
+    await read_numbers(consumer, mark, 6)
+    assert consumer.left(TRADES.name, 5) == 0
+    consumer.seek(TRADES.name, 5, found[1].offset)
+    assert consumer.left(TRADES.name, 5) == 8
+
+
+async def test_a_paused_partition_waits_and_the_others_go_on(bus: Bus, mark: str) -> None:
+    consumer = await at_end(bus)
+    consumer.pause(TRADES.name, 5)
+    position = consumer.position(TRADES.name, 5)
+    await bus.send([outgoing(mark, n, partition=n % 2 * 5) for n in range(6)])
+    assert await read_numbers(consumer, mark, 3) == [0, 2, 4]
+    assert await consumer.poll(10, 0.3) == []
+    assert consumer.position(TRADES.name, 5) == position
+    consumer.resume(TRADES.name, 5)
+    assert await read_numbers(consumer, mark, 3) == [1, 3, 5]
+
+
 async def test_end_offsets_are_those_of_the_next_records(bus: Bus, mark: str) -> None:
     before = await bus.end_offsets(TRADES.name)
     assert len(before) == TRADES.partitions

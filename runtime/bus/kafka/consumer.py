@@ -67,6 +67,7 @@ class KafkaConsumer:
         self._topics = topics
         self._timeout_seconds = timeout_seconds
         self._positions: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
         self._turns = Turns()
         self._step = _MANY
         self._read_at = self._looked_at = time.monotonic()
@@ -163,6 +164,25 @@ class KafkaConsumer:
     def position(self, topic: str, partition: int) -> int:
         """Return the offset that the next poll would read first."""
         return self._positions[self._own(topic, partition)]
+
+    def left(self, topic: str, partition: int) -> int | None:
+        """Return how many records the newest fetch left to read, None before there was one."""
+        place = self._own(topic, partition)
+        end: int | None = self._client.highwater(place)
+        return None if end is None else max(0, end - self._positions[place])
+
+    def pause(self, topic: str, partition: int) -> None:
+        """Read nothing more of this partition until `resume`."""
+        place = self._own(topic, partition)
+        self._client.pause(place)
+        self._paused.add(place)
+
+    def resume(self, topic: str, partition: int) -> None:
+        """Read on in a partition that was paused."""
+        place = self._own(topic, partition)
+        self._client.resume(place)
+        self._paused.discard(place)
+        self._client.read_at[place] = time.monotonic()
 
     async def close(self) -> None:
         """Leave the group and close the connections; nothing is committed.
@@ -266,7 +286,7 @@ class KafkaConsumer:
     def _check_readable(self) -> None:
         """Raise where a partition has not been read for too long; the client keeps trying."""
         now = time.monotonic()
-        for place in self._positions:
+        for place in self._positions.keys() - self._paused:
             seconds = now - max(self._read_at, self._client.read_at.get(place, 0.0))
             if seconds > self._timeout_seconds:
                 why = self._client.refusals.get(place, "no broker answers")
@@ -299,6 +319,7 @@ class KafkaConsumer:
         finally:
             for place in places:
                 self._positions.pop(place, None)
+                self._paused.discard(place)
 
     async def _find_positions(self, places: Collection[TopicPartition]) -> None:
         """Begin at what the group has committed, otherwise at the oldest record."""
