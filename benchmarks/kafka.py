@@ -21,7 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.kafka_desk import ROOT, Desk, Service, desk, until
 from benchmarks.operators import BATCH, write_log
-from processors.engine import Engine, EngineParams
+from processors.asset import EngineParams
+from processors.engine import Engine
 from processors.partitions import Partitions
 from processors.snapshots import Snapshots
 from runtime.bus.kafka.bus import KafkaBus

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from processors.engine import Engine, EngineParams
+from processors.asset import EngineParams
+from processors.engine import Engine
 from runtime.memory import relax_cycle_collection
 from schemas.market import FeedState, Kind, TradeIds
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import structlog
 
-from processors.engine import EngineParams
+from processors.asset import EngineParams
 from processors.faust.application import App, make_app
 from processors.faust.reader import Message, Reader
 from processors.faust.watchdog import Watchdog

@@ -7,93 +7,86 @@ keeps the order of sending and saves snapshots.
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
-from processors.feeds import Feeds, Finding
-from processors.operator import Cause, Operator, Output, Stateful
-from processors.operators.cvd import CvdOperator
-from processors.operators.footprint import FootprintOperator, FootprintParams, params_hash
+from processors.asset import Asset, EngineParams
+from processors.feeds import Finding
+from processors.operator import Cause, Output
 from processors.plain import Plain
 from processors.trades import CheckedBatch
 from processors.units import DEFAULT_UNITS, AssetUnits, fallback_units
+from schemas.books import BookBatch
+from schemas.liquidations import LiquidationBatch
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter, QualityEvent
-from schemas.topics import DEADLETTER, QUALITY
-from schemas.trades import TRADES_SCHEMA, TradeBatch
+from schemas.tickers import TickerBatch
+from schemas.topics import BOOKS, DEADLETTER, LIQUIDATIONS, QUALITY, TICKERS, TOPICS, TRADES
+from schemas.trades import BatchHeader, TradeBatch
 
 MAX_ASSETS = 2000
 """A partition with more assets than this is fed by something that makes names up."""
 
-_decode = msgspec.json.Decoder(CheckedBatch).decode
+SIDES = (BOOKS.name, LIQUIDATIONS.name, TICKERS.name)
+"""What is read beside the trades."""
 
-
-class EngineParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters of all operators; `units` overrides or adds to the grids known for assets."""
-
-    footprint: FootprintParams = FootprintParams()
-    units: dict[str, AssetUnits] = {}
-
-
-class Asset:
-    """One asset's feeds and operators; all of them have a state."""
-
-    def __init__(self, name: str, units: AssetUnits, params: EngineParams) -> None:
-        self.units = units
-        self.feeds = Feeds(units)
-        self.operators: list[Operator] = [
-            FootprintOperator(name, units, params.footprint),
-            CvdOperator(name, units, params_hash(units)),
-        ]
-        self.stateful: dict[str, Stateful] = {
-            part.name: part for part in (self.feeds, *self.operators)
-        }
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    TRADES.name: msgspec.json.Decoder(CheckedBatch),
+    BOOKS.name: msgspec.json.Decoder(BookBatch),
+    LIQUIDATIONS.name: msgspec.json.Decoder(LiquidationBatch),
+    TICKERS.name: msgspec.json.Decoder(TickerBatch),
+}
 
 
 class Engine:
-    """Runs the operators of one partition of the trades topic."""
+    """Runs the operators of one partition of the trades topic, and of the topics beside it.
+
+    `offsets` are those of the newest record of each topic that was worked off.
+    """
 
     def __init__(self, params: EngineParams, epoch: int) -> None:
         self._params = params
         self._epoch = epoch
         self._assets: dict[str, Asset] = {}
-        self.last_offset = -1
+        self.offsets: dict[str, int] = {}
         self.trades = 0
+
+    def next_offset(self, topic: str) -> int:
+        """Return the offset that a topic is to be read at."""
+        return self.offsets.get(topic, -1) + 1
 
     def process(self, topic: str, partition: int, offset: int, value: bytes) -> list[Output]:
         """Work one record off; a record that cannot be used becomes a dead letter.
 
-        Records at or below `last_offset` were worked off before and yield nothing.
+        Records that were worked off before yield nothing.
         """
-        if offset <= self.last_offset:
+        if offset < self.next_offset(topic):
             return []
-        self.last_offset = offset
+        self.offsets[topic] = offset
         cause = Cause(topic, partition, offset, self._epoch)
         try:
-            batch = _decode(value)
+            batch: BatchHeader = _DECODERS[topic].decode(value)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return [_dead_letter(cause, "unreadable_record", str(error), value, 0)]
-        if batch.schema != TRADES_SCHEMA:
-            detail = f"expected schema {TRADES_SCHEMA}, was {batch.schema[:40]}"
+        schema = TOPICS[topic].schema_name
+        if batch.schema != schema:
+            detail = f"expected schema {schema}, was {batch.schema[:40]}"
             return [_dead_letter(cause, "unknown_schema", detail, value, batch.receive_time_us)]
         try:
             asset = self._asset(batch)
             if asset is None:
                 return []
-            accepted, findings = asset.feeds.accept(batch)
+            findings = asset.take(topic, batch, cause)
         except (ValueError, ArithmeticError) as error:
             letter = _dead_letter(cause, "unusable_batch", str(error), value, batch.receive_time_us)
             return [letter]
-        self.trades += len(accepted.block.trades) if accepted.block else 0
-        outputs = [_quality(batch, finding) for finding in findings]
-        for operator in asset.operators:
-            outputs += operator.on_batch(accepted, cause)
-        for operator in asset.operators:
-            outputs += operator.on_time(asset.feeds, cause)
-        return outputs
+        trades, outputs = asset.run(cause)
+        self.trades += trades
+        return [_quality(batch, finding) for finding in findings] + outputs
 
     def waiting(self, topic: str, partition: int) -> list[Output]:
         """Return the provisional outputs that are held back for their pace; nothing changes."""
-        cause = Cause(topic, partition, self.last_offset, self._epoch)
+        cause = Cause(topic, partition, self.offsets.get(topic, -1), self._epoch)
         return [
             output
             for asset in self._assets.values()
@@ -101,7 +94,7 @@ class Engine:
             for output in operator.waiting(asset.feeds, cause)
         ]
 
-    def _asset(self, batch: TradeBatch) -> Asset | None:
+    def _asset(self, batch: BatchHeader) -> Asset | None:
         """Return the asset of a batch, None before the first trade of one whose grid is unknown."""
         asset = self._assets.get(batch.asset)
         if asset is None:
@@ -112,12 +105,12 @@ class Engine:
                 return None
             if len(self._assets) >= MAX_ASSETS:
                 raise ValueError(f"more than {MAX_ASSETS} assets in one partition")
-            asset = self._assets[batch.asset] = Asset(batch.asset, units, self._params)
+            asset = self._assets[batch.asset] = Asset(batch.asset, units, self._params, self._epoch)
         return asset
 
-    def _units(self, batch: TradeBatch) -> AssetUnits | None:
+    def _units(self, batch: BatchHeader) -> AssetUnits | None:
         units = self._params.units.get(batch.asset) or DEFAULT_UNITS.get(batch.asset)
-        if units is not None or not batch.rows:
+        if units is not None or not isinstance(batch, TradeBatch) or not batch.rows:
             return units
         tick, lot = Decimal(batch.tick), Decimal(batch.lot)
         if tick <= 0 or lot <= 0 or batch.rows[0][1] <= 0:
@@ -139,7 +132,7 @@ class Engine:
                     parts[f"{name}/{owner}/{part}"] = content
             units = [asset.units.tick, asset.units.lot, asset.units.row_size]
             assets.append([name, units, heads])
-        head = {"last_offset": self.last_offset, "trades": self.trades, "assets": assets}
+        head = {"offsets": self.offsets, "trades": self.trades, "assets": assets}
         return json.dumps(head, separators=(",", ":")).encode(), parts
 
     def restore(self, head: bytes, parts: dict[str, bytes]) -> None:
@@ -153,14 +146,14 @@ class Engine:
             ValueError: the state is not one of this code, or a part is missing.
         """
         state: Plain = json.loads(head)
-        self.last_offset, self.trades = state["last_offset"], state["trades"]
+        self.offsets, self.trades = state["offsets"], state["trades"]
         own: dict[tuple[str, str], dict[str, bytes]] = {}
         for path, content in parts.items():
             name, owner, rest = path.split("/", 2)
             own.setdefault((name, owner), {})[rest] = content
         for name, (tick, lot, row_size), heads in state["assets"]:
             units = AssetUnits(tick=tick, lot=lot, row_size=row_size)
-            asset = self._assets[name] = Asset(name, units, self._params)
+            asset = self._assets[name] = Asset(name, units, self._params, self._epoch)
             if list(asset.stateful) != list(heads):
                 raise ValueError(f"the snapshot of {name} was made by other operators")
             for owner, component in asset.stateful.items():
@@ -173,7 +166,7 @@ class Engine:
         return asset is not None and owner in asset.stateful and asset.stateful[owner].keeps(rest)
 
 
-def _quality(batch: TradeBatch, finding: Finding) -> Output:
+def _quality(batch: Any, finding: Finding) -> Output:
     record = QualityEvent(
         kind=finding.kind,
         venue=batch.venue,

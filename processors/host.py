@@ -9,7 +9,7 @@ import time
 
 import structlog
 
-from processors.engine import EngineParams
+from processors.asset import EngineParams
 from processors.partitions import GROUP, SOURCE, HostSettings, Partitions
 from runtime.bus.protocol import Bus, Consumer, TopicPartition
 from runtime.errors import BusError

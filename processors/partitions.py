@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from processors.engine import Engine, EngineParams
+from processors.asset import EngineParams
+from processors.engine import SIDES, Engine
 from processors.operator import Output
+from processors.side_reader import SideReader
 from processors.snapshots import Snapshots, read_snapshots
 from runtime.bus.protocol import Bus, Outgoing, Record
 from runtime.errors import PerptapeError
@@ -60,11 +62,11 @@ class _Partition:
     since_waiting: int = 0
     snapshot_time_us: int = 0
     missing: int | None = None
-    poison: set[int] = field(default_factory=set)
+    poison: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def next_offset(self) -> int:
-        return self.engine.last_offset + 1
+        return self.engine.next_offset(SOURCE)
 
 
 class OperatorError(PerptapeError):
@@ -97,6 +99,7 @@ class Partitions:
         self._settings = settings or HostSettings()
         self._metrics = metrics or Metrics().processor
         self._held: dict[int, _Partition] = {}
+        self._sides = SideReader(bus, SIDES)
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -134,7 +137,10 @@ class Partitions:
         finally:
             for number in wanted:
                 del self._held[number]
+                self._sides.drop(number)
                 self._metrics.let_go(number)
+            if not self._held:
+                await self._sides.close()
 
     async def save(self) -> dict[int, int]:
         """Save every partition that changed; return what may be committed of each.
@@ -162,11 +168,12 @@ class Partitions:
         outgoing: list[Outgoing] = []
         seeks: dict[int, int] = {}
         newest: dict[int, Record] = {}
+        await self._fetch_sides(records)
         for index, record in enumerate(records):
             number = record.partition
             if number not in self._held or number in seeks:
                 continue
-            if not await self._step(record, outgoing):
+            if not await self._reach(record, outgoing) or not await self._step(record, outgoing):
                 seeks[number] = self.next_offset(number)
                 newest.pop(number, None)
             else:
@@ -180,6 +187,25 @@ class Partitions:
         self._check_lease(started)
         saved = await self._save_due(newest)
         return seeks, saved
+
+    async def _fetch_sides(self, records: Sequence[Record]) -> None:
+        until_us: dict[int, int] = {}
+        for record in records:
+            if record.partition in self._held:
+                newest_us = until_us.get(record.partition, 0)
+                until_us[record.partition] = max(newest_us, record.timestamp_us)
+        if until_us:
+            await self._sides.fetch(until_us)
+
+    async def _reach(self, record: Record, outgoing: list[Outgoing]) -> bool:
+        """Work off what is beside the trades up to a record of theirs; False as in `_step`."""
+        partition = self._held[record.partition]
+        for side in self._sides.due(record.partition, record.timestamp_us):
+            outputs = await self._outputs(partition, side)
+            if outputs is None:
+                return False
+            outgoing += _encoded(outputs)
+        return True
 
     def _check_lease(self, started: float) -> None:
         passed, lent = time.monotonic() - started, self._settings.lease_seconds
@@ -206,8 +232,8 @@ class Partitions:
         """Return what a record leads to; None when it broke the engine, which is then restored."""
         value = record.value or b""
         number = record.partition
-        if record.offset in partition.poison:
-            partition.engine.last_offset = record.offset
+        if (record.topic, record.offset) in partition.poison:
+            partition.engine.offsets[record.topic] = record.offset
             partition.since_snapshot += 1
             return [_poisoned(record)]
         trades, started = partition.engine.trades, time.perf_counter()
@@ -216,8 +242,10 @@ class Partitions:
         except Exception:
             # The guard around an operator call: whatever it is, the record is put aside, the
             # state goes back to the last snapshot, and the log is read again without it.
-            _log.exception("operator_failed", partition=number, offset=record.offset)
-            partition.poison.add(record.offset)
+            _log.exception(
+                "operator_failed", topic=record.topic, partition=number, offset=record.offset
+            )
+            partition.poison.add((record.topic, record.offset))
             if len(partition.poison) > self._settings.poison_limit:
                 raise OperatorError(
                     f"operators failed on more than {self._settings.poison_limit} records of "
@@ -253,6 +281,7 @@ class Partitions:
             previous = self._held.get(number)
             poison = previous.poison if previous else set()
             self._held[number] = _Partition(engine, snapshots, poison=poison)
+            self._sides.hold(number, {topic: engine.next_offset(topic) for topic in SIDES})
 
     async def _save_changed(self, numbers: Iterable[int]) -> dict[int, int]:
         """Save what changed, after what was held back for its pace was sent."""

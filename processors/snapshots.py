@@ -17,7 +17,7 @@ from runtime.failpoint import failpoint
 from schemas.ops import SNAPSHOT_PART_SCHEMA, Snapshot
 from schemas.topics import SNAPSHOTS
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Raised whenever the state of a snapshot changes its form or its meaning."""
 
 PRUNE_PARTS = 1000
@@ -70,8 +70,8 @@ def _take(stored: Stored, record: Record, epoch: int, source: str) -> None:
         stored.parts[name] = record.value
     elif record.value is not None:
         head = _usable(record.value, record.partition, epoch, source)
-        covered = -1 if stored.head is None else stored.head.offsets[source]
-        if head is not None and head.offsets[source] >= covered:
+        covered = -1 if stored.head is None else sum(stored.head.offsets.values())
+        if head is not None and sum(head.offsets.values()) >= covered:
             stored.head = head
 
 
@@ -143,7 +143,7 @@ class Snapshots:
             partition=self._number,
             code_version=CODE_VERSION,
             epoch=self._bus.epoch,
-            offsets={self._source: engine.last_offset},
+            offsets=engine.offsets,
             state=msgspec.Raw(state),
         )
         value = _encode(head)

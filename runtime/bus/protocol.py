@@ -92,7 +92,7 @@ class Consumer(Protocol):
         ...
 
     def left(self, topic: str, partition: int) -> int | None:
-        """Return how many records are known to be left to read, None before anything is known."""
+        """Return how many records the newest poll left to read, None before that is known."""
         ...
 
     def pause(self, topic: str, partition: int) -> None:

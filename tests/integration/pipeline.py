@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from collectors.collector import Collector, CollectorSettings
 from collectors.registry import choose_feeds
-from processors.engine import EngineParams
+from processors.asset import EngineParams
 from processors.host import BusHost
 from runtime.bus.embedded import EmbeddedBus
 from runtime.clock import Clock

@@ -12,7 +12,7 @@ import sys
 from itertools import count
 
 from processors.app import FaustHost
-from processors.engine import EngineParams
+from processors.asset import EngineParams
 from processors.partitions import HostSettings
 from runtime.bus.kafka.bus import KafkaBus
 from runtime.bus.kafka.settings import KafkaSettings

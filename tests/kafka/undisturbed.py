@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from processors.engine import EngineParams
+from processors.asset import EngineParams
 from processors.host import BusHost
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from tests.kafka.finals import Finals, read_finals

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from processors.engine import Engine, EngineParams
+from processors.asset import EngineParams
+from processors.engine import Engine
 from processors.operator import Output
 from processors.operators.footprint import FootprintParams
 from processors.units import AssetUnits
 from schemas.cvd import CvdSeries, CvdStep
 from schemas.footprints import FootprintBar
 from schemas.market import FeedState, Kind, Scope, TradeIds
+from schemas.topics import TRADES
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from schemas.units import US_PER_SECOND
 
@@ -141,7 +143,7 @@ class Runner:
         """Let the engine work batches off."""
         for batch in batches:
             value = msgspec.json.encode(batch)
-            self.outputs += self.engine.process("trades", 0, self.offset, value)
+            self.outputs += self.engine.process(TRADES.name, 0, self.offset, value)
             self.offset += 1
         return self
 

@@ -73,7 +73,7 @@ async def test_every_output_is_in_the_log_and_a_second_host_finds_nothing_to_do(
         await again.drain()
         await again.close()
 
-        offset = run.engine.last_offset
+        offset = run.engine.offsets[TRADES.name]
         waiting = [msgspec.json.encode(o.record) for o in run.engine.waiting(TRADES.name, 0)]
         assert waiting
         assert len(bars) == len(run.records(FootprintBar)) + len(waiting)
@@ -109,7 +109,7 @@ async def test_a_host_that_goes_on_after_each_append_makes_the_same_final_record
 def test_what_is_held_back_for_its_pace_can_be_had_without_changing_anything() -> None:
     run = Runner().feed(MARKET.batches()[:-7])
     before = run.engine.snapshot()[0]
-    waiting = run.engine.waiting("trades", 0)
+    waiting = run.engine.waiting(TRADES.name, 0)
     newest = {identity(o.record): o.record for o in [*run.outputs, *waiting] if _is_bar(o)}
     open_bars = [
         bar
@@ -286,14 +286,15 @@ def test_a_record_that_cannot_be_used_is_a_dead_letter_and_leaves_no_trace(
     batches = MARKET.but(seconds=75, rate=1.0).batches()
     run = Runner().feed(batches[:200])
     before = run.engine.snapshot()[0]
-    outputs = run.engine.process("trades", 3, 200, value)
+    outputs = run.engine.process(TRADES.name, 3, 200, value)
     (letter,) = [output.record for output in outputs]
 
     assert isinstance(letter, DeadLetter)
-    assert (letter.reason, letter.origin) == (reason, "trades/3/200")
+    assert (letter.reason, letter.origin) == (reason, f"{TRADES.name}/3/200")
     assert letter.size_bytes == len(value)
     after = run.engine.snapshot()[0]
-    assert after == before.replace(b'"last_offset":199', b'"last_offset":200')
+    offsets = b'"offsets":{"md.norm.trades.v1":%d}'
+    assert after == before.replace(offsets % 199, offsets % 200)
     rest = Runner()
     rest.engine, rest.offset = run.engine, 201
     rest.feed(batches[200:])
@@ -324,7 +325,7 @@ def test_records_worked_off_before_yield_nothing() -> None:
     run = Runner().feed(MARKET.batches()[:50])
     state = run.engine.snapshot()
 
-    assert run.engine.process("trades", 0, 49, encoded(MARKET.batches())[49]) == []
+    assert run.engine.process(TRADES.name, 0, 49, encoded(MARKET.batches())[49]) == []
     assert run.engine.snapshot()[0] == state[0]
 
 
@@ -339,7 +340,7 @@ def test_an_asset_without_known_grids_begins_with_its_first_trade() -> None:
     outputs = [
         output.record
         for offset, value in enumerate(encoded(log))
-        for output in engine.process("t", 0, offset, value)
+        for output in engine.process(TRADES.name, 0, offset, value)
     ]
     bar = next(
         r for r in outputs

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from processors.engine import Engine, EngineParams
+from processors.asset import EngineParams
+from processors.engine import Engine
 from processors.operator import Output
 from processors.trades import CheckedBatch
 from schemas import examples
