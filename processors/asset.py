@@ -9,7 +9,7 @@ from processors.operator import Cause, Operator, Output, Stateful
 from processors.operators.cvd import CvdOperator
 from processors.operators.footprint import FootprintOperator, FootprintParams, params_hash
 from processors.seconds.joiner import Joiner
-from processors.seconds.second import SecondOperator
+from processors.toolkit import toolkit
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar
 from schemas.topics import BOOKS, LIQUIDATIONS, TICKERS
@@ -17,8 +17,12 @@ from schemas.trades import BatchHeader, TradeBatch
 
 
 class EngineParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters of all operators; `units` overrides or adds to the grids known for assets."""
+    """Parameters of all operators; `units` overrides or adds to the grids known for assets.
 
+    `toolkit` runs the operators over closed seconds, which need the topics beside the trades.
+    """
+
+    toolkit: bool = False
     footprint: FootprintParams = FootprintParams()
     units: dict[str, AssetUnits] = {}
 
@@ -33,7 +37,7 @@ class Asset:
             FootprintOperator(name, units, params.footprint),
             CvdOperator(name, units, params_hash(units)),
         ]
-        self.second_operators: list[SecondOperator] = []
+        self.second_operators = toolkit(name, units) if params.toolkit else []
         self.joiner = Joiner(name, units, self.feeds, epoch)
         self._sides: dict[str, Callable[..., list[Finding]]] = {
             BOOKS.name: self.joiner.take_book,

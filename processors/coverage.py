@@ -115,7 +115,7 @@ class Coverage:
         return covered
 
     def first_within(self, start_us: int, end_us: int) -> int | None:
-        """Return the first covered microsecond of `[start_us, end_us)`, None where there is none."""
+        """Return the first covered microsecond of `[start_us, end_us)`, None without any."""
         index = bisect_right(self._intervals, start_us, key=_end)
         if index < len(self._intervals):
             first_us = max(start_us, self._intervals[index][0])

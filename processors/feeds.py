@@ -9,15 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
-from processors.feed_clock import LATENESS_US as LATENESS_US
-from processors.feed_clock import TIMEOUT_US as TIMEOUT_US
 from processors.feed_clock import FeedClock, Hole
 from processors.identity import OpaqueIds, SeenIds, SequentialIds
 from processors.plain import Plain
-from processors.scopes import PERP as PERP
-from processors.scopes import SPOT as SPOT
-from processors.scopes import ScopeKey as ScopeKey
-from processors.scopes import scope_key as scope_key
+from processors.scopes import PERP, SPOT, ScopeKey
 from processors.state import State, own_parts
 from processors.trades import EXCLUDED, Block, Rows, Trade, columns_of
 from processors.units import AssetUnits

@@ -99,7 +99,7 @@ class Partitions:
         self._settings = settings or HostSettings()
         self._metrics = metrics or Metrics().processor
         self._held: dict[int, _Partition] = {}
-        self._sides = SideReader(bus, SIDES)
+        self._sides = SideReader(bus, SIDES if params.toolkit else ())
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -194,7 +194,7 @@ class Partitions:
             if record.partition in self._held:
                 newest_us = until_us.get(record.partition, 0)
                 until_us[record.partition] = max(newest_us, record.timestamp_us)
-        if until_us:
+        if until_us and self._params.toolkit:
             await self._sides.fetch(until_us)
 
     async def _reach(self, record: Record, outgoing: list[Outgoing]) -> bool:

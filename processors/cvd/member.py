@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable
 from itertools import groupby
 
-from processors.feeds import ScopeKey, scope_key
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 from processors.trades import Block
 from schemas.cvd import WINDOWS
 from schemas.units import US_PER_SECOND

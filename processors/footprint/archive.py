@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 
 from processors.bars import Bar
-from processors.feeds import Accepted, ScopeKey, scope_key
+from processors.feeds import Accepted
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 from schemas.units import US_PER_DAY
 
 KEPT_US = 2 * US_PER_DAY + US_PER_DAY // 24

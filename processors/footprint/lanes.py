@@ -6,8 +6,8 @@ wider bars, between 5 seconds and a minute.
 
 from collections.abc import Sequence
 
-from processors.feeds import ScopeKey, scope_key
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
 

@@ -7,12 +7,13 @@ trades are held until `HELD_US` after its end; older bars take late trades as su
 from collections.abc import Sequence
 
 from processors.bars import Bar
-from processors.feeds import Accepted, Feed, ScopeKey, scope_key
+from processors.feeds import Accepted, Feed
 from processors.footprint.archive import KEPT_US, Archive
 from processors.footprint.minute import Minute
 from processors.footprint.wide import WideBars
 from processors.journal import Journal
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 from processors.state import State
 from processors.trades import Block, Trade
 from schemas.units import US_PER_MINUTE

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from processors.bars import Bar
-from processors.feeds import Accepted, Feed, ScopeKey, scope_key
+from processors.feeds import Accepted, Feed
 from processors.footprint.tape import Tape
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 
 
 class Minute:

@@ -16,7 +16,6 @@ from processors.bars import (
     Bar,
     RowValues,
 )
-from processors.feeds import ScopeKey
 from processors.measures.auction import exhaustion, ratio_pair, unfinished
 from processors.measures.imbalance import (
     BUY_IMBALANCE,
@@ -29,6 +28,7 @@ from processors.measures.imbalance import (
 from processors.measures.poc import poc
 from processors.measures.rows import Ladder, coarsen, dense
 from processors.measures.value_area import Method, describe, value_area
+from processors.scopes import ScopeKey
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar, Mark, Row, ValueArea
 from schemas.lineage import Completeness, InputRange, Status

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from processors.bars import Bar
-from processors.feeds import ScopeKey
+from processors.scopes import ScopeKey
 
 BarAt = Callable[[ScopeKey, int], Bar | None]
 """Returns the closed base bar of a scope that starts at a time, or None."""

@@ -6,11 +6,12 @@ from statistics import median_low
 from typing import NamedTuple
 
 from processors.bars import Bar
-from processors.feeds import Feed, ScopeKey, completeness, scope_key
+from processors.feeds import Feed, completeness
 from processors.footprint.ledger import Ledger
 from processors.footprint.record import Recorder, Stamp, Window
 from processors.operator import Cause, Output
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 from schemas.market import Scope
 from schemas.topics import FOOTPRINTS
 

@@ -10,9 +10,11 @@ gone by. Seconds in which no feed was there and nothing traded are counted but n
 from collections.abc import Sequence
 
 from processors.cvd.member import DAY, MemberCvd, Sums, add_into, trade_sums
-from processors.feeds import LATENESS_US, Accepted, Feeds, ScopeKey
+from processors.feed_clock import LATENESS_US
+from processors.feeds import Accepted, Feeds
 from processors.operator import Cause, Output
 from processors.plain import Plain
+from processors.scopes import ScopeKey
 from processors.state import State, own_parts
 from processors.trades import Block
 from processors.units import AssetUnits

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from processors.feeds import LATENESS_US, Accepted, Feed, Feeds, ScopeKey, scope_key
+from processors.feed_clock import LATENESS_US
+from processors.feeds import Accepted, Feed, Feeds
 from processors.footprint.lanes import Lane, Lanes
 from processors.footprint.ledger import HELD_US, Ledger
 from processors.footprint.record import Recorder, Window
@@ -21,6 +22,7 @@ from processors.footprint.writer import Moment, Writer
 from processors.measures.imbalance import ImbalanceParams
 from processors.operator import Cause, Output
 from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
 from processors.state import State, own_parts
 from processors.trades import Block
 from processors.units import AssetUnits

@@ -10,7 +10,7 @@ State: the open seconds (four to ninety), the newest book and ticker of each ins
 liquidations of five minutes, by which repeated ones are known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
@@ -41,9 +41,6 @@ START_US = 10 * US_PER_SECOND
 BACKWARD_US = US_PER_MINUTE
 """How long before the first record the first second may lie."""
 
-LOOK_US = US_PER_SECOND // 20
-"""How often it is looked whether a second is over: not at every record."""
-
 REPEAT_US = 5 * US_PER_MINUTE
 
 
@@ -72,7 +69,7 @@ class Joiner:
         self._sampling: dict[str, SamplingClass] = {}
         self._recent: dict[str, dict[LiquidationRow, int]] = {}
         self._next = 0
-        self._look_us = 0
+        self._slowest: tuple[FeedClock, Feeds | SideStreams] | None = None
         self._first_trade_us = 0
 
     # --- what comes
@@ -164,9 +161,8 @@ class Joiner:
     def due(self) -> Iterator[Second]:
         """Yield the seconds that are over now, in order."""
         now_us = self._now_us()
-        if now_us < self._look_us or (not self._next and not self._start(now_us)):
+        if self._waits(now_us) or (not self._next and not self._start(now_us)):
             return
-        self._look_us = now_us + LOOK_US
         end = self._frontier_us(now_us) // US_PER_SECOND
         while self._next < end:
             number = self._next
@@ -181,18 +177,27 @@ class Joiner:
             self._feeds.now_us, self.books.now_us, self.liquidations.now_us, self.tickers.now_us
         )
 
+    def _waits(self, now_us: int) -> bool:
+        """Say whether the stream that was last the slowest has not passed the next second yet."""
+        if self._slowest is None:
+            return False
+        clock, source = self._slowest
+        own_us = max(source.now_us, now_us - PATIENCE_US)
+        return clock.frontier_us(own_us) < (self._next + 1) * US_PER_SECOND
+
     def _frontier_us(self, now_us: int) -> int:
-        """Return the time before which every stream's seconds are over."""
-        sources: list[tuple[int, Iterable[FeedClock]]] = [
-            (self._feeds.now_us, self._feeds.members.values())
-        ]
-        sources += [(side.now_us, side.members.values()) for side in self._sides]
-        frontiers = []
-        for own_us, members in sources:
-            own_us = max(own_us, now_us - PATIENCE_US)
-            nobody_us = now_us - TIMEOUT_US
-            frontiers.append(min((m.frontier_us(own_us) for m in members), default=nobody_us))
-        return min(frontiers)
+        """Return the time before which every stream's seconds are over; note which is slowest."""
+        least_us, self._slowest = now_us, None
+        sources: tuple[Feeds | SideStreams, ...] = (self._feeds, *self._sides)
+        for source in sources:
+            own_us = max(source.now_us, now_us - PATIENCE_US)
+            if not source.members:
+                least_us = min(least_us, now_us - TIMEOUT_US)
+            for clock in source.members.values():
+                frontier_us = clock.frontier_us(own_us)
+                if frontier_us < least_us:
+                    least_us, self._slowest = frontier_us, (clock, source)
+        return least_us
 
     @property
     def _sides(self) -> tuple[SideStreams, ...]:

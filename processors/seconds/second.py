@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from processors.feeds import ScopeKey
 from processors.operator import Output, Stateful
+from processors.scopes import ScopeKey
 from processors.trades import Trade
 from schemas.books import BookBand, BookLevel, BookState, TopChange
 from schemas.footprints import FootprintBar

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from processors.engine import EngineParams
+from processors.asset import EngineParams
 from processors.operators.footprint import FootprintParams
 from processors.units import AssetUnits
 from schemas.cvd import CvdStep

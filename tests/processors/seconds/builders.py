@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from processors.feeds import PERP, SPOT, ScopeKey
 from processors.operator import Output
+from processors.scopes import PERP, SPOT, ScopeKey
 from processors.seconds.second import (
     BookView,
     Liquidation,

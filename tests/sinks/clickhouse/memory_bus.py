@@ -104,5 +104,14 @@ class MemoryConsumer:
     def position(self, topic: str, partition: int) -> int:
         return self._positions[(topic, partition)]
 
+    def left(self, topic: str, partition: int) -> int | None:
+        return len(self._bus.log(topic, partition)) - self._positions[(topic, partition)]
+
+    def pause(self, topic: str, partition: int) -> None:
+        raise NotImplementedError("the sink never pauses")
+
+    def resume(self, topic: str, partition: int) -> None:
+        raise NotImplementedError("the sink never pauses")
+
     async def close(self) -> None:
         pass

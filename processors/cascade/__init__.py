@@ -1,0 +1,1 @@
+"""What a liquidation cascade is seen by: windows, baseline, reference price, state machine."""

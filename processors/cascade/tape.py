@@ -1,0 +1,244 @@
+"""The trades of one instrument in seconds and minutes: price, flow, ATR and levels.
+
+Minutes are made from the seconds' own trades, not taken from footprint bars: they then follow the
+same seconds and the same gaps as everything else here, whatever rows and intervals are configured.
+Holds the minutes of an hour and the flow of 60 seconds, some kilobytes.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from operator import mul
+from typing import NamedTuple
+
+from processors.cascade.params import CascadeParams
+from processors.plain import Plain
+from processors.seconds.presence import stream_of
+from processors.seconds.second import MemberSecond
+from processors.trades import Trade
+from schemas.cascades import CascadeBar, CascadeLevel
+from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND
+
+FLOW_SECONDS = 60
+
+
+class Flow(NamedTuple):
+    """Some trades: prices in ticks, aggressor notional in ticks x lots."""
+
+    high: int | None
+    low: int | None
+    last: int | None
+    delta: int
+    bought: int
+    sold: int
+
+
+NO_FLOW = Flow(None, None, None, 0, 0, 0)
+
+
+def flow_of(trades: Sequence[Trade]) -> Flow:
+    """Return what the trades of a second come to, in tape order.
+
+    Complexity: about 0.2 us a trade.
+    """
+    if not trades:
+        return NO_FLOW
+    _, _, _, prices, qtys, sides = zip(*trades, strict=True)
+    signed = list(map(mul, qtys, sides))
+    delta_value = sum(map(mul, prices, signed))
+    sided = map(abs, signed) if 0 in sides else qtys
+    value = sum(map(mul, prices, sided))
+    bought, sold = (value + delta_value) // 2, (value - delta_value) // 2
+    return Flow(max(prices), min(prices), prices[-1], sum(signed), bought, sold)
+
+
+class Minute(NamedTuple):
+    """One minute of one instrument; prices None where nothing traded."""
+
+    start_us: int
+    high: int | None
+    low: int | None
+    close: int | None
+    delta: int
+    notional: int
+    complete: bool
+
+
+class Tape:
+    """One instrument's trades as the cascade needs them."""
+
+    def __init__(self, params: CascadeParams, state: Plain = None) -> None:
+        self._atr_bars, self._side_bars = params.atr_bars, params.pivot_bars
+        self._kept = params.leader_minutes
+        self._open: list[Plain] | None
+        self._day: list[Plain] | None
+        self._next_us: int
+        minutes, self._open, flows, self.last, self._next_us, levels, self._day = (
+            state[:7] if state else ((), None, (), None, 0, {}, None)
+        )
+        self._minutes = deque((Minute(*one) for one in minutes), maxlen=self._kept)
+        self._flows: deque[tuple[int, int, bool]] = deque((b, s, ok) for b, s, ok in flows)
+        self._bought = sum(flow[0] for flow in self._flows)
+        self._sold = sum(flow[1] for flow in self._flows)
+        self._levels = {name: CascadeLevel(*level) for name, level in levels.items()}
+        self.true_ranges: int | None = state[7] if state else None
+
+    last: int | None
+
+    def take(self, start_us: int, member: MemberSecond) -> tuple[Flow, CascadeBar | None]:
+        """Take one second in; return its trades, and the minute that it closes."""
+        flow = flow_of(member.trades)
+        stream = stream_of(member, "trade_stream")
+        complete = stream is not None and stream.complete
+        if start_us != self._next_us:
+            self._jump(start_us)
+        self._next_us = start_us + US_PER_SECOND
+        if flow.last is not None:
+            self.last = flow.last
+        self._roll(flow, complete)
+        opened = self._into_minute(start_us, flow, complete)
+        bar = self._close(opened) if self._next_us % US_PER_MINUTE == 0 else None
+        return flow, bar
+
+    def _jump(self, start_us: int) -> None:
+        """Drop what a hole in time has broken: the flow, and the open minute if it is another."""
+        self._flows.clear()
+        self._bought = self._sold = 0
+        self.true_ranges = None
+        if self._open and self._open[0] != start_us - start_us % US_PER_MINUTE:
+            self._minutes.append(_minute(self._open))
+            self._open = None
+
+    def _roll(self, flow: Flow, complete: bool) -> None:
+        self._flows.append((flow.bought, flow.sold, complete))
+        self._bought += flow.bought
+        self._sold += flow.sold
+        if len(self._flows) > FLOW_SECONDS:
+            bought, sold, _ = self._flows.popleft()
+            self._bought -= bought
+            self._sold -= sold
+
+    def _into_minute(self, start_us: int, flow: Flow, complete: bool) -> list[Plain]:
+        if self._open is None:
+            self._open = [start_us - start_us % US_PER_MINUTE, None, None, None, 0, 0, 0]
+        one = self._open
+        if flow.high is not None and flow.low is not None:
+            one[1] = flow.high if one[1] is None else max(one[1], flow.high)
+            one[2] = flow.low if one[2] is None else min(one[2], flow.low)
+            one[3] = flow.last
+        one[4] += flow.delta
+        one[5] += flow.bought + flow.sold
+        one[6] += complete
+        return one
+
+    def _close(self, opened: list[Plain]) -> CascadeBar:
+        minute = _minute(opened)
+        self._minutes.append(minute)
+        self._open = None
+        self.true_ranges = self._true_ranges()
+        self._find_pivots()
+        self._into_day(minute)
+        return CascadeBar(
+            start_us=minute.start_us,
+            high_ticks=minute.high,
+            low_ticks=minute.low,
+            close_ticks=minute.close,
+            delta_lots=minute.delta,
+            is_complete=minute.complete,
+        )
+
+    # --- what it is asked
+
+    def flow60(self, sign: int) -> int:
+        """Return aggressor notional over 60 s: of buyers with sign 1, of sellers with -1."""
+        return self._bought if sign > 0 else self._sold
+
+    @property
+    def traded(self) -> bool:
+        """Whether no trade of the last 60 s can be missing."""
+        return len(self._flows) == FLOW_SECONDS and all(flow[2] for flow in self._flows)
+
+    @property
+    def notional(self) -> int:
+        """What traded in the minutes that are kept, and in the open one."""
+        return sum(one.notional for one in self._minutes) + (self._open[5] if self._open else 0)
+
+    def levels(self, sign: int) -> list[CascadeLevel]:
+        """Return the levels that a rise (sign 1) or a fall (-1) may cross."""
+        names = ("pivot_high", "day_high") if sign > 0 else ("pivot_low", "day_low")
+        return [self._levels[name] for name in names if name in self._levels]
+
+    # --- minutes
+
+    def _true_ranges(self) -> int | None:
+        """Return the sum over the last minutes, None unless they and the one before are whole.
+
+        A minute without trades has the range 0 at the close before it.
+        """
+        bars = self._newest(self._atr_bars + 1)
+        if bars is None or (close := bars[0].close) is None:
+            return None
+        total = 0
+        for bar in bars[1:]:
+            if bar.high is not None and bar.low is not None:
+                total += max(bar.high, close) - min(bar.low, close)
+            close = close if bar.close is None else bar.close
+        return total
+
+    def _newest(self, count: int) -> list[Minute] | None:
+        """Return the newest minutes where they follow one another and all are complete."""
+        bars = list(self._minutes)[-count:]
+        if len(bars) < count or not all(bar.complete for bar in bars):
+            return None
+        unbroken = bars[-1].start_us - bars[0].start_us == (count - 1) * US_PER_MINUTE
+        return bars if unbroken else None
+
+    def _find_pivots(self) -> None:
+        """Confirm a pivot that has enough minutes on both sides (definitions 5.5)."""
+        bars = self._newest(2 * self._side_bars + 1)
+        if bars is None:
+            return
+        known_us = bars[-1].start_us + US_PER_MINUTE
+        highs = [bar.high for bar in bars if bar.high is not None]
+        lows = [-bar.low for bar in bars if bar.low is not None]
+        for name, prices, sign in (("pivot_high", highs, 1), ("pivot_low", lows, -1)):
+            if len(prices) == len(bars) and _is_pivot(prices, self._side_bars):
+                ticks = sign * prices[self._side_bars]
+                self._levels[name] = CascadeLevel("pivot", ticks, known_us)
+
+    def _into_day(self, minute: Minute) -> None:
+        """Keep the extremes of the last whole day of UTC; a day with a hole has none."""
+        day_us = minute.start_us - minute.start_us % US_PER_DAY
+        if self._day is None or self._day[0] != day_us:
+            self._day = [day_us, None, None, 0]
+            for name in ("day_high", "day_low"):
+                if name in self._levels and self._levels[name].known_us != day_us:
+                    del self._levels[name]
+        day = self._day
+        if minute.high is not None and minute.low is not None:
+            day[1] = minute.high if day[1] is None else max(day[1], minute.high)
+            day[2] = minute.low if day[2] is None else min(day[2], minute.low)
+        day[3] += minute.complete
+        if minute.start_us + US_PER_MINUTE == day_us + US_PER_DAY:
+            for name, ticks in (("day_high", day[1]), ("day_low", day[2])):
+                self._levels.pop(name, None)
+                if day[3] == US_PER_DAY // US_PER_MINUTE and ticks is not None:
+                    self._levels[name] = CascadeLevel("prior_day", ticks, day_us + US_PER_DAY)
+
+    def dump(self) -> Plain:
+        """Return everything as plain values for a snapshot."""
+        levels = {
+            name: [level.kind, level.ticks, level.known_us] for name, level in self._levels.items()
+        }
+        history = [list(self._minutes), self._open, list(self._flows)]
+        return [*history, self.last, self._next_us, levels, self._day, self.true_ranges]
+
+
+def _minute(opened: Sequence[Plain]) -> Minute:
+    start_us, high, low, close, delta, notional, seconds = opened
+    return Minute(start_us, high, low, close, delta, notional, seconds == 60)
+
+
+def _is_pivot(prices: Sequence[int], side: int) -> bool:
+    """Say whether the middle is above all on its left and not below any on its right."""
+    middle = prices[side]
+    return middle > max(prices[:side]) and middle >= max(prices[side + 1 :])

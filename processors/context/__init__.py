@@ -1,0 +1,1 @@
+"""The pieces of the context operator: last good tickers, points in time, ranges and imbalances."""

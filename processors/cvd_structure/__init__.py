@@ -1,0 +1,1 @@
+"""CVD by the minute: accounts of instruments, candles over several, their records."""

@@ -1,0 +1,193 @@
+"""One instrument's signed volume: the open minute, levels since each anchor, a day of minutes.
+
+Sums are `[delta_lots, delta_notional, volume_lots, volume_notional]` on the asset's grid.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
+
+from processors.measures.sweeps import notionals, quantities, starts
+from processors.plain import Plain
+from processors.scopes import ScopeKey, scope_key
+from processors.trades import Trade
+from schemas.cvd import WINDOWS
+from schemas.cvd_structure import SIZE_CLASSES_USD, Reset
+
+Sums = list[int]
+
+MINUTE = 60
+KEPT_MINUTES = WINDOWS[-1] // MINUTE
+PART_MINUTES = 60
+
+
+class Account:
+    """One instrument.
+
+    `levels` are delta in lots and in notional since each anchor, up to the open minute. `path` is
+    `[highest, lowest]` of lots, then of notional, in the open minute from 0. `steps` are
+    `[second of the minute, delta_lots, delta_notional]`. `sizes` and `sizes_day` are by class the
+    sums and the number of sweeps. `rolling` is `[delta_lots, volume_lots]` by window of closed
+    minutes.
+
+    Args:
+        key: the instrument.
+        aggregate: what it belongs to.
+    """
+
+    def __init__(self, key: ScopeKey, aggregate: ScopeKey) -> None:
+        self.key = key
+        self.aggregate = aggregate
+        self.levels: dict[Reset, list[int]] = {reset: [0, 0] for reset in Reset}
+        self.sums: Sums = [0, 0, 0, 0]
+        self.path = [0, 0, 0, 0]
+        self.steps: list[list[int]] = []
+        self.sizes = _no_sizes()
+        self.sizes_day = _no_sizes()
+        self.rolling = [[0, 0] for _ in WINDOWS]
+        self._minutes: dict[int, list[int]] = {}
+        self._last_minute = 0
+        self._fresh: dict[str, bytes] = {}
+
+    @property
+    def name(self) -> str:
+        """`venue:symbol`."""
+        return f"{self.key.venue}:{self.key.symbol}"
+
+    def take(self, second: int, trades: Sequence[Trade], limits: Sequence[int]) -> None:
+        """Add the trades of one second.
+
+        Args:
+            second: of the minute, from 0.
+            trades: at least one, in tape order.
+            limits: the least notional of each class of sweeps but the first.
+        """
+        _, _, _, prices, qtys, sides = zip(*trades, strict=True)
+        signed = list(map(mul, qtys, sides))
+        worth = list(map(mul, signed, prices))
+        lots, notional = self._walk(0, signed), self._walk(2, worth)
+        self.steps.append([second, lots, notional])
+        self.sums[0] += lots
+        self.sums[1] += notional
+        unknown = 0 in sides
+        self.sums[2] += sum(map(abs, signed)) if unknown else sum(qtys)
+        self.sums[3] += sum(map(abs, worth)) if unknown else sum(map(mul, qtys, prices))
+        self._by_size(trades, sides, limits)
+
+    def _walk(self, place: int, values: Sequence[int]) -> int:
+        """Follow a path on; return how far it went."""
+        before = self.sums[place // 2]
+        path = list(accumulate(values))
+        self.path[place] = max(self.path[place], before + max(path))
+        self.path[place + 1] = min(self.path[place + 1], before + min(path))
+        return path[-1]
+
+    def _by_size(
+        self, trades: Sequence[Trade], sides: Sequence[int], limits: Sequence[int]
+    ) -> None:
+        begun = starts(trades)
+        worth, lots = notionals(trades, begun), quantities(trades, begun)
+        for index, notional, qty in zip(begun, worth, lots, strict=True):
+            side = sides[index]
+            if side:
+                into = self.sizes[bisect_right(limits, notional)]
+                into[0] += side * qty
+                into[1] += side * notional
+                into[2] += qty
+                into[3] += notional
+                into[4] += 1
+
+    def fill(self, minute: int) -> None:
+        """Let the open minute count in the rolling windows and in the day."""
+        gone_by = minute - self._last_minute
+        self._minutes[minute] = [self.sums[0], self.sums[2]]
+        if gone_by == 1:
+            for window, total in zip(WINDOWS, self.rolling, strict=True):
+                leaving = self._minutes.get(minute - window // MINUTE, (0, 0))
+                total[0] += self.sums[0] - leaving[0]
+                total[1] += self.sums[2] - leaving[1]
+        if minute // PART_MINUTES != self._last_minute // PART_MINUTES:
+            self._close_part(self._last_minute // PART_MINUTES)
+            oldest = minute - KEPT_MINUTES
+            self._minutes = {kept: row for kept, row in self._minutes.items() if kept > oldest}
+        self._last_minute = minute
+        if gone_by != 1:
+            self._add_up()
+        for day, own in zip(self.sizes_day, self.sizes, strict=True):
+            for column, value in enumerate(own):
+                day[column] += value
+
+    def _add_up(self) -> None:
+        """Add the windows up anew."""
+        for window, total in zip(WINDOWS, self.rolling, strict=True):
+            after = self._last_minute - window // MINUTE
+            rows = [row for minute, row in self._minutes.items() if minute > after]
+            total[:] = [sum([row[0] for row in rows]), sum([row[1] for row in rows])]
+
+    def begin_minute(self) -> None:
+        """Add the closed minute to the levels and open the next one."""
+        for level in self.levels.values():
+            level[0] += self.sums[0]
+            level[1] += self.sums[1]
+        self.sums = [0, 0, 0, 0]
+        self.path = [0, 0, 0, 0]
+        self.steps = []
+        self.sizes = _no_sizes()
+
+    def reset(self, mode: Reset) -> None:
+        """Begin a level anew at an anchor."""
+        self.levels[mode] = [0, 0]
+        if mode is Reset.DAY:
+            self.sizes_day = _no_sizes()
+
+    # --- state
+
+    def _close_part(self, part: int) -> None:
+        rows = [
+            [minute, *row]
+            for minute, row in self._minutes.items()
+            if minute // PART_MINUTES == part
+        ]
+        if rows:
+            self._fresh[str(part)] = json.dumps(rows, separators=(",", ":")).encode()
+
+    def take_parts(self) -> dict[str, bytes]:
+        """Return the hours closed since the last call."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def dump(self) -> Plain:
+        """Return what is not in the parts."""
+        part = self._last_minute // PART_MINUTES
+        levels = [self.levels[reset] for reset in Reset]
+        minutes = [[m, *row] for m, row in self._minutes.items() if m // PART_MINUTES == part]
+        return {
+            "key": self.key,
+            "aggregate": self.aggregate,
+            "open": [self.sums, self.path, self.steps, self.sizes],
+            "closed": [levels, self.sizes_day, self._last_minute, minutes],
+        }
+
+    @staticmethod
+    def load(state: Plain, parts: dict[str, bytes]) -> "Account":
+        """Return an account from the values of `dump` and its parts."""
+        account = Account(scope_key(state["key"]), scope_key(state["aggregate"]))
+        account.sums, account.path, account.steps, account.sizes = state["open"]
+        levels, account.sizes_day, account._last_minute, minutes = state["closed"]
+        account.levels = dict(zip(Reset, levels, strict=True))
+        for part in sorted(parts, key=int):
+            if account.keeps(part) and int(part) < account._last_minute // PART_MINUTES:
+                account._minutes |= {row[0]: row[1:] for row in json.loads(parts[part])}
+        account._minutes |= {row[0]: row[1:] for row in minutes}
+        account._add_up()
+        return account
+
+    def keeps(self, part: str) -> bool:
+        """Say whether an hour is still inside the longest window."""
+        return (int(part) + 1) * PART_MINUTES > self._last_minute - KEPT_MINUTES
+
+
+def _no_sizes() -> list[list[int]]:
+    return [[0, 0, 0, 0, 0] for _ in SIZE_CLASSES_USD]

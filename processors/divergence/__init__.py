@@ -1,0 +1,1 @@
+"""Delta divergence: bars in a row over a constant composition, and pairs of pivots in them."""

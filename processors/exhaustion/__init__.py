@@ -1,0 +1,1 @@
+"""The sequence form and the flow form of exhaustion."""

@@ -1,0 +1,1 @@
+"""Estimated positions: where they were opened, and at which prices they would be liquidated."""

@@ -1,0 +1,118 @@
+"""Sweeps: the fills of one taker order put together again (definitions 5.12).
+
+Consecutive fills of one instrument with the same side, the same millisecond of the venue and an
+unbroken range of ids are one sweep. A millisecond lies in one second, so no sweep goes over the
+border of two: the trades of a second are enough.
+
+An id range is unbroken where each rank is one more than the last. Where a venue's ids do not count,
+the rank is the place in the batch, and the first trade of a later batch (its low 20 bits are zero)
+goes on where the batch before ended.
+
+Cost: about 0.3 us a trade for `starts` and `notionals` together; a `Sweep` is made only of what is
+looked at.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from operator import mul
+from typing import NamedTuple
+
+from processors.trades import Trade
+
+_BATCH_MASK = (1 << 20) - 1
+_MILLISECOND_US = 1000
+
+
+class Sweep(NamedTuple):
+    """One sweep. `side` is the aggressor's, 0 unknown; `notional` is in ticks times lots.
+
+    `levels` counts the prices that it traded at. The ranks are the ids of its first and last fill
+    where the venue's ids are numbers.
+    """
+
+    time_us: int
+    side: int
+    qty: int
+    notional: int
+    first_price: int
+    last_price: int
+    low: int
+    high: int
+    levels: int
+    fills: int
+    first_rank: int
+    last_rank: int
+
+
+def starts(trades: Sequence[Trade]) -> list[int]:
+    """Return the index of the first fill of every sweep.
+
+    Args:
+        trades: of one instrument in one second, in tape order.
+    """
+    if not trades:
+        return []
+    times, _, ranks, _, _, sides = zip(*trades, strict=True)
+    milliseconds = [time_us // _MILLISECOND_US for time_us in times]
+    pairs = zip(milliseconds, milliseconds[1:], sides, sides[1:], ranks, ranks[1:], strict=False)
+    found = [0]
+    found += [
+        index
+        for index, (before, now, side_before, side, rank_before, rank) in enumerate(pairs, 1)
+        if before != now
+        or side_before != side
+        or (rank != rank_before + 1 and (rank & _BATCH_MASK or rank <= rank_before))
+    ]
+    return found
+
+
+def notionals(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
+    """Return the notional of every sweep in ticks times lots.
+
+    Args:
+        trades: the same as in `starts`.
+        begun: what it returned.
+    """
+    return _sums([trade[3] * trade[4] for trade in trades], begun)
+
+
+def quantities(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
+    """Return the lots of every sweep."""
+    return _sums([trade[4] for trade in trades], begun)
+
+
+def _sums(values: Sequence[int], begun: Sequence[int]) -> list[int]:
+    if len(begun) == len(values):
+        return list(values)
+    up_to = list(accumulate(values, initial=0))
+    at = [up_to[index] for index in begun]
+    at.append(up_to[-1])
+    return [after - before for before, after in pairwise(at)]
+
+
+def sweep(fills: Sequence[Trade]) -> Sweep:
+    """Return the sweep that these fills are."""
+    _, _, ranks, prices, qtys, _ = zip(*fills, strict=True)
+    return Sweep(
+        time_us=fills[0][0],
+        side=fills[0][5],
+        qty=sum(qtys),
+        notional=sum(map(mul, prices, qtys)),
+        first_price=prices[0],
+        last_price=prices[-1],
+        low=min(prices),
+        high=max(prices),
+        levels=len(set(prices)),
+        fills=len(fills),
+        first_rank=ranks[0],
+        last_rank=ranks[-1],
+    )
+
+
+def sweeps(trades: Sequence[Trade]) -> list[Sweep]:
+    """Return every sweep of one instrument in one second."""
+    begun = starts(trades)
+    return [
+        sweep(trades[first:end])
+        for first, end in zip(begun, [*begun[1:], len(trades)], strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Volume profiles: how much traded at which price, over sessions and rolling windows."""

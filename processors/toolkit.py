@@ -1,0 +1,46 @@
+"""The order-flow toolkit: the operators over closed seconds, in the order in which they are asked.
+
+An operator may use what those before it have sent for the same second.
+"""
+
+from processors.operators.absorption import AbsorptionOperator
+from processors.operators.bars import BarsOperator
+from processors.operators.cascades import CascadeOperator
+from processors.operators.context import ContextOperator
+from processors.operators.cvd_structure import CvdStructureOperator
+from processors.operators.divergence import DivergenceOperator
+from processors.operators.exhaustion import ExhaustionOperator
+from processors.operators.imbalance import ImbalanceOperator
+from processors.operators.liquidation_levels import LiquidationLevelsOperator
+from processors.operators.liquidations import LiquidationOperator
+from processors.operators.profiles import ProfilesOperator
+from processors.operators.sweeps import SweepsOperator
+from processors.operators.trapped import TrappedOperator
+from processors.operators.zones import ZonesOperator
+from processors.seconds.second import SecondOperator
+from processors.units import AssetUnits
+
+
+def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
+    """Return new operators for one asset.
+
+    Args:
+        asset: its name.
+        units: its grids.
+    """
+    return [
+        BarsOperator(asset, units),
+        ProfilesOperator(asset, units),
+        ImbalanceOperator(asset, units),
+        LiquidationOperator(asset, units),
+        CascadeOperator(asset, units),
+        ContextOperator(asset, units),
+        LiquidationLevelsOperator(asset, units),
+        TrappedOperator(asset, units),
+        CvdStructureOperator(units),
+        SweepsOperator(units),
+        ZonesOperator(units),
+        ExhaustionOperator(units),
+        AbsorptionOperator(units),
+        DivergenceOperator(units),
+    ]

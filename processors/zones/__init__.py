@@ -1,0 +1,1 @@
+"""Zones and levels that are held until trades or bars end them."""
