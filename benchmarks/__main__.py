@@ -10,6 +10,7 @@ NAMES = (
     "parse",
     "books",
     "operators",
+    "toolkit",
     "bus",
     "replay",
     "latency",
