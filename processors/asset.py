@@ -44,7 +44,9 @@ class Asset:
             LIQUIDATIONS.name: self.joiner.take_liquidations,
             TICKERS.name: self.joiner.take_ticker,
         }
-        parts: list[Stateful] = [self.feeds, self.joiner, *self.operators, *self.second_operators]
+        parts: list[Stateful] = [self.feeds, *self.operators]
+        if params.toolkit:
+            parts += [self.joiner, *self.second_operators]
         self.stateful = {part.name: part for part in parts}
         self._accepted: Accepted | None = None
 
