@@ -134,7 +134,10 @@ class Joiner:
         return findings
 
     def take_ticker(self, batch: TickerBatch, cause: Cause) -> list[Finding]:
-        """Take in a ticker, which has been checked; it counts from its receipt on."""
+        """Take in a ticker; it counts from its receipt on.
+
+        What cannot be in it is for those who read it to leave out (`measures.ticker_check`).
+        """
         observed = self.tickers.observe(batch)
         if observed is None:
             return []

@@ -9,9 +9,11 @@ import pytest
 from processors.asset import EngineParams
 from processors.engine import Engine
 from processors.operator import Output
+from schemas.context import MarketContext
 from schemas.lineage import DerivedHeader
 from schemas.market import FeedState
 from schemas.ops import DeadLetter
+from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.topics import BOOKS, LIQUIDATIONS, TICKERS, TRADES
 from schemas.trades import BatchHeader
 from tests.processors.builders import NOON, SECOND, UNITS
@@ -153,6 +155,34 @@ def test_what_cannot_be_is_a_dead_letter_by_name_and_leaves_no_trace(
     assert why in letter.detail
     without = [(name, value) for name, value in map(plain, whole.outputs) if name]
     assert [(name, value) for name, value in map(plain, run.outputs) if name] == without
+
+
+@pytest.mark.parametrize(("interest", "why"), [("-5", "below_zero"), ("abc", "not_a_decimal")])
+def test_a_ticker_with_fields_that_cannot_be_is_named_and_spoils_nothing_else(
+    interest: str, why: str
+) -> None:
+    absurd = TickerBatch(
+        schema=TICKERS_SCHEMA,
+        stream="ticker",
+        mark_price="60000",
+        mark_time_us=NOON + 39 * SECOND,
+        open_interest=interest,
+        open_interest_time_us=NOON + 39 * SECOND,
+        funding_rate="1000000000",
+        funding_seen_us=5,
+        **header(),
+    )
+    records = in_turn(Market(130).logs())
+    run = Run().feed(records[:600]).feed([("tickers", absurd)]).feed(records[600:])
+    assert run.letters() == []
+    refused = [
+        instrument.refused
+        for output in run.outputs
+        if isinstance(output.record, MarketContext)
+        for instrument in output.record.instruments
+        if instrument.refused
+    ]
+    assert {"open_interest": why, "funding_rate": "beyond_one"} in refused
 
 
 def plain(output: Output) -> tuple[str, object]:
