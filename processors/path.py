@@ -79,7 +79,4 @@ def path_of(prices: Sequence[int], signed: Sequence[int], high: int, low: int) -
 
 def _after_last(values: Sequence[int], value: int) -> int:
     """Return the index after the last place of a value that is there."""
-    for index in range(len(values), 0, -1):
-        if values[index - 1] == value:
-            return index
-    raise ValueError("the value is not there")
+    return len(values) - values[::-1].index(value)
