@@ -31,7 +31,7 @@ from schemas.lineage import InputRange
 from schemas.topics import CVD, FOOTPRINTS, TRADES, partition_of
 from schemas.trades import TradeBatch
 
-TRADES_EACH = 200_000
+TRADES_EACH = 600_000
 LOG_RATE = 5_000
 SEND_RECORDS = 200
 NAIVE_TRADES = 60_000
@@ -40,6 +40,7 @@ LATENCY_BATCHES = 100
 """A second: 5,000 trades."""
 
 SNAPSHOT_BYTES = 500 * 2**20
+RESTORED_TRADES = 50_000
 COUNTED = "perptape_processor_trades_total"
 STORED = "perptape_sink_rows_total"
 ASSETS = ("BTC", "ETH", "SOL", "BNB", "ADA", "LINK", "AVAX", "LTC")
@@ -93,12 +94,12 @@ def worker_rate(assets: Sequence[str], host: str) -> dict[str, float]:
 
         filled = asyncio.run(fill())
         worker = running.start("process", "--host", host)
-        began, ended = until(worker, COUNTED, trades)
+        passed = until(worker, COUNTED, trades)
         return {
             "partitions": len(assets),
             "produced": trades / filled,
-            "worked": trades / (ended - began),
-            "cpu": worker.cpu_seconds() / (ended - began),
+            "worked": trades / (passed.ended - passed.began),
+            "cpu": passed.cores,
         }
 
 
@@ -117,8 +118,8 @@ def whole_path(assets: Sequence[str], host: str) -> dict[str, float]:
         before = {name: one.cpu_seconds() for name, one in (("worker", worker), ("sink", sink))}
         started = time.monotonic()
         asyncio.run(fill())
-        _, worked = until(worker, COUNTED, trades)
-        _, stored = until(sink, STORED, trades, table="trades_log")
+        worked = until(worker, COUNTED, trades).ended
+        stored = until(sink, STORED, trades, table="trades_log").ended
         passed = max(worked, stored) - started
         return {
             "trades": trades / passed,
@@ -230,18 +231,24 @@ def restore() -> dict[str, float]:
 
 async def _restore(running: Desk) -> dict[str, float]:
     async with running.bus() as bus:
+        engines, writers = [], []
+        for number in range(TRADES.partitions):
+            engine = Engine(EngineParams(), bus.epoch)
+            for offset, value in enumerate(write_log(RESTORED_TRADES, LOG_RATE, number)):
+                engine.process(TRADES.name, number, offset, value)
+            engines.append(engine)
+            writers.append(Snapshots(bus, number, TRADES.name))
         written = 0
-        engine = Engine(EngineParams(), bus.epoch)
-        for offset, value in enumerate(write_log(TRADES_EACH, LOG_RATE)):
-            engine.process(TRADES.name, 0, offset, value)
-        writers = [Snapshots(bus, number, TRADES.name) for number in range(TRADES.partitions)]
         while written < SNAPSHOT_BYTES:
-            for writer in writers:
+            for writer, engine in zip(writers, engines, strict=True):
                 written += await writer.write(engine)
         started = time.perf_counter()
         partitions = Partitions(bus, EngineParams())
         await partitions.take(range(TRADES.partitions))
-        return {"bytes": written, "seconds": time.perf_counter() - started}
+        seconds = time.perf_counter() - started
+        if partitions.trades != TRADES.partitions * RESTORED_TRADES:
+            raise RuntimeError("the snapshots were not restored")
+        return {"bytes": written, "seconds": seconds}
 
 
 def main() -> None:

@@ -13,14 +13,17 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 
 from processors.asset import EngineParams
 from processors.engine import Engine
+from processors.units import DEFAULT_UNITS
 from runtime.memory import relax_cycle_collection
 from schemas.market import FeedState, Kind, TradeIds
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
+from schemas.units import plain
 
 BATCH = 50
 TRADES = 100_000
@@ -88,18 +91,25 @@ class _Feed:
 def write_log(
     trades: int, rate: int, seed: int = 1, asset: str = "BTC", start_us: int = START_US
 ) -> list[bytes]:
-    """Return a log of one asset: a random walk, trades within half a quote of it."""
+    """Return a log of one asset: a random walk, trades within a twentieth of a row of it.
+
+    Prices and ticks are in proportion to the asset's rows, so that bars have as many rows as BTC's.
+    """
     source = random.Random(seed)  # noqa: S311  # a seeded log
-    feeds = [_Feed(asset, *values) for values in _FEEDS]
-    price, time_us = 60_000.0, start_us
+    scale = Decimal(DEFAULT_UNITS[asset if asset in DEFAULT_UNITS else "BTC"].row_size) / 10
+    feeds = [
+        _Feed(asset, venue, kind, symbol, plain(Decimal(tick) * scale), lot, ids)
+        for venue, kind, symbol, tick, lot, ids in _FEEDS
+    ]
+    price, unit, time_us = 60_000.0 * float(scale), float(scale), start_us
     log = []
     for _ in range(trades // BATCH):
         feed = source.choice(feeds)
-        price += source.gauss(0, 0.5)
+        price += source.gauss(0, 0.5) * unit
         rows = []
         for _ in range(BATCH):
             time_us += 1_000_000 // rate
-            rows.append(feed.row(source, time_us, price + source.gauss(0, 0.25)))
+            rows.append(feed.row(source, time_us, price + source.gauss(0, 0.25) * unit))
         log.append(msgspec.json.encode(feed.batch(rows)))
     return log
 

@@ -1,8 +1,8 @@
 """What the project asks of itself, held by a test where no linter can."""
 
 import re
-import tempfile
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
