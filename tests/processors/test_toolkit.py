@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -110,7 +111,7 @@ def test_restarts_change_no_output(seed: int) -> None:
     assert run.derived() == wanted
 
 
-def header() -> dict[str, object]:
+def header() -> dict[str, Any]:
     venue, kind, symbol = BINANCE
     return {
         "venue": venue,
