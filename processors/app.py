@@ -5,14 +5,14 @@ snapshots go through our own bus. What Faust must not do, and how it is kept fro
 `processors.faust`.
 
 A round of work, a restore and a revocation exclude one another with a lock: Faust takes partitions
-away while the agent may be at work. The agent never raises: what failed ends `run`, uncommitted.
+away while a round may be under way. What fails in any of them ends `run`, uncommitted.
 """
 
 import asyncio
 import dataclasses
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ import structlog
 
 from processors.asset import EngineParams
 from processors.faust.application import App, make_app
-from processors.faust.reader import Message, Reader
+from processors.faust.reader import Fetched, Reader
 from processors.faust.watchdog import Watchdog
 from processors.partitions import SOURCE, HostSettings, LeaseError, Partitions
 from runtime.bus.kafka.failures import explain, explained
@@ -80,7 +80,7 @@ class FaustHost:
         self._watchdog = Watchdog(still_seconds, end)
         self._lock = asyncio.Lock()
         self._assigned: frozenset[int] = frozenset()
-        self._fetched: list[Message] = []
+        self._fetched: asyncio.Queue[Sequence[Fetched]] = asyncio.Queue(1)
         self._turns: dict[int, int] = {}
         self._turn = 0
         self._working = False
@@ -104,7 +104,13 @@ class FaustHost:
         async with self._faust() as app:
             tasks: list[asyncio.Future[Any]] = [
                 asyncio.create_task(work)
-                for work in (stop.wait(), self._start(app), self._turn_over(app), self._measure())
+                for work in (
+                    stop.wait(),
+                    self._start(app),
+                    self._work_off(),
+                    self._turn_over(app),
+                    self._measure(),
+                )
             ]
             first = [self._failed, *tasks]
             try:
@@ -122,7 +128,7 @@ class FaustHost:
     @asynccontextmanager
     async def _faust(self) -> AsyncIterator[App]:
         most = self._settings.poll_records
-        app = make_app(self._bus_name, self._kafka, most, self, self._take_in)
+        app = make_app(self._bus_name, self._kafka, most, self)
         self._reader = cast(Reader, app.consumer)
         self._watchdog.start()
         patience = FAILED_SECONDS
@@ -180,16 +186,13 @@ class FaustHost:
                 self._watchdog.moved_at = time.monotonic()
             await asyncio.sleep(min(LAG_SECONDS, self._watchdog.seconds / 4))
 
-    # --- the agent
+    # --- the work
 
-    async def _take_in(self, stream: Any) -> None:
-        """Gather what was fetched at once and work it off; what fails in here ends the host."""
-        buffer = stream.channel.queue
-        async for event in stream.events():
-            self._fetched.append(event.message)
-            last = buffer.empty() and not self._reader.underway
-            if last or len(self._fetched) >= self._settings.poll_records:
-                await self._guarded(self._work())
+    async def _work_off(self) -> None:
+        """Work off what is fetched, as it was fetched; what fails in here ends the host."""
+        while True:
+            fetched = await self._fetched.get()
+            await self._guarded(self._work(fetched))
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -199,20 +202,14 @@ class FaustHost:
                 self._working = False
                 self._failed.set_exception(error)
 
-    async def _work(self) -> None:
+    async def _work(self, fetched: Sequence[Fetched]) -> None:
         async with self._lock:
-            fetched, self._fetched = self._fetched, []
-            records = [one.record for one in fetched if one.turn == self._turns.get(one.partition)]
+            turns = self._turns
+            records = [record for turn, record in fetched if turn == turns.get(record.partition)]
             if not records or not self._working:
                 return
             self._check_awake()
-            try:
-                seeks, saved = await self._partitions.work(records)
-            except asyncio.CancelledError:
-                if not self._working:
-                    raise
-                # The state has gone on, and what it led to was not sent.
-                raise BusError("Faust cancelled what was being worked off") from None
+            seeks, saved = await self._partitions.work(records)
             self._watchdog.moved_at = time.monotonic()
             await self._seek(seeks)
             await self._commit(saved)
@@ -245,7 +242,11 @@ class FaustHost:
             await self._commit(await self._partitions.give_up(self._partitions.numbers))
             self._working = False
 
-    # --- what the group says, by way of Faust's consumer
+    # --- what Faust's consumer says
+
+    async def take_in(self, fetched: Sequence[Fetched]) -> None:
+        """Put what was fetched in line, where there is room for one fetch."""
+        await self._fetched.put(fetched)
 
     def assigned(self, numbers: frozenset[int]) -> None:
         """Hear which partitions are ours; `place` restores them."""
@@ -283,7 +284,6 @@ class FaustHost:
     async def _give_up(self) -> None:
         async with self._lock:
             self._turns.clear()
-            self._fetched.clear()
             held = self._partitions.numbers
             if not self._working or not held:
                 return

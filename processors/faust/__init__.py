@@ -14,17 +14,17 @@ The only package that imports faust. Everything of value is outside, so that it 
   ends instead, so that every seek of Faust's is the right one.
 - **A seek takes.** After a seek Faust hands over what it had fetched before, and then drops what is
   read again, for its offsets are lower (`transport/consumer.py` 1209). So every fetched record
-  bears the number of the seek that it follows, others are dropped by the host, and Faust's notes of
-  what it has read are switched off (`_NoOffsets`).
-- **No stalls.** Faust waits 1.5 s in a fetch (`transport/drivers/aiokafka.py` 615) and sleeps for
-  1 s when all buffers are full (`transport/consumer.py` 808); here it is 50 ms, and a full buffer
-  makes the fetcher wait.
+  bears the number of the seek that it follows, and others are dropped by the host.
+- **No streams.** Conductor, stream and agent take each record by itself, a tenth of a millisecond
+  each, as much as the operators. `Reader.getmany` hands a fetch to the host as a whole, and waits
+  where there is no room; the agent only has the topic subscribed.
+- **No stalls.** Faust waits 1.5 s in a fetch (`transport/drivers/aiokafka.py` 615); here it is
+  50 ms.
 - **No environment.** Faust prefers `BROKER_URL`, `WEB_ENABLED` and the like to what it is told
   (`types/settings/base.py` 161); it gets an empty environment.
-- **No producer, no web server, no tables, no topics and no directories of its
-  own.**
+- **No producer, no web server, no tables, no topics and no directories of its own.**
 
-The rest is the host's (`processors.app`): a lock, since Faust takes partitions away while the agent
-may be at work; errors that end `run`, since Faust would start the agent again behind them; and the
-watchdog, since a recovery that timed out or a fetcher that died is silent.
+The rest is the host's (`processors.app`): a lock, since Faust takes partitions away while records
+are worked off; errors that end `run`; and the watchdog, since a recovery that timed out or a
+fetcher that died is silent.
 """

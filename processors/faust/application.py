@@ -1,7 +1,7 @@
 """Faust's application: one agent on the topic of trades, and everything else off."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import faust
@@ -12,7 +12,6 @@ from processors.partitions import GROUP, SOURCE
 from runtime.bus.kafka.bus import HEARTBEAT_SECONDS, PARTITION_FETCH_BYTES
 from runtime.bus.kafka.settings import CLIENT_ID, KafkaSettings, brokers_of, client_options
 
-BUFFER_RECORDS = 256
 COMMIT_SECONDS = 1.0
 REQUEST_SECONDS = 90.0
 """How long Faust gives a request, and the restoring of all partitions."""
@@ -21,8 +20,6 @@ GROUP_SECONDS = 10.0
 """How much longer than a session a member waits for an answer of its group."""
 
 MOST_POLL_SECONDS = 120.0
-Agent = Callable[[Any], Awaitable[None]]
-"""Is given the stream."""
 
 
 class App(faust.App):
@@ -32,9 +29,13 @@ class App(faust.App):
         """Make none: they are for tables on disk."""
 
 
-def make_app(
-    bus_name: str, kafka: KafkaSettings, most_records: int, owner: Owner, agent: Agent
-) -> App:
+async def _stand_by(stream: Any) -> None:
+    """Have the topic subscribed; records go to the owner and never come here."""
+    async for _ in stream:
+        pass
+
+
+def make_app(bus_name: str, kafka: KafkaSettings, most_records: int, owner: Owner) -> App:
     """Return an application that is not started yet.
 
     Args:
@@ -42,7 +43,6 @@ def make_app(
         kafka: how to connect, and this process's name in the group.
         most_records: how many are fetched at once.
         owner: who works on the partitions.
-        agent: is given the stream of records.
 
     Raises:
         ConfigurationError: no such address, or wrong credentials.
@@ -69,7 +69,6 @@ def make_app(
         key_serializer="raw",
         value_serializer="raw",
         processing_guarantee="at_least_once",
-        stream_buffer_maxsize=BUFFER_RECORDS,
         stream_wait_empty=False,
         table_standby_replicas=0,
         topic_allow_declare=False,
@@ -83,7 +82,7 @@ def make_app(
     transport.owner, transport.fetch_wait_ms = owner, kafka.fetch_wait_ms
     app.transport = transport
     topic = app.topic(SOURCE, key_type=bytes, value_type=bytes, acks=False)
-    app.agent(topic, name="trades", concurrency=1)(agent)
+    app.agent(topic, name="trades", concurrency=1)(_stand_by)
     _quieten()
     return app
 

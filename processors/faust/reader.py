@@ -1,14 +1,14 @@
 """Faust's consumer with our positions and our commits, and the thread in which it reads."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP
 
 from processors.partitions import GROUP, SOURCE
 from runtime.bus.kafka.bus import FETCH_BYTES
@@ -18,6 +18,16 @@ from runtime.bus.protocol import Record
 
 _log = structlog.get_logger(__name__)
 _library_log = logging.getLogger("faust")
+
+
+_NOTHING: tuple[tuple[TP, Any], ...] = ()
+
+
+class Fetched(NamedTuple):
+    """A record, and the number of the seek that it follows."""
+
+    turn: int
+    record: Record
 
 
 class Owner(Protocol):
@@ -35,20 +45,9 @@ class Owner(Protocol):
         """Save all partitions, which the group takes back, and let go of them; it waits."""
         ...
 
-
-class Message(ConsumerMessage):
-    """A record on its way through Faust, with the number of the seek that it follows."""
-
-    __slots__ = ("record", "turn")
-    record: Record
-    turn: int
-
-
-class _NoOffsets(dict[TP, int | None]):
-    """Faust's notes on what it has read, by which it would drop what is read again."""
-
-    def __getitem__(self, place: TP) -> None:
-        return None
+    async def take_in(self, fetched: Sequence[Fetched]) -> None:
+        """Hear what was fetched; it waits until there is room for it, and may be cancelled."""
+        ...
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -100,19 +99,14 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class Reader(driver.Consumer):
-    """Faust's consumer.
-
-    `underway` is the number of records that were fetched and are not in the agent's buffer yet.
-    """
+    """Faust's consumer."""
 
     logger = _library_log
     _thread: _Thread
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._read_offset = _NoOffsets()
         self._owner = cast(Transport, self.transport).owner
-        self.underway = 0
 
     async def move(self, places: Mapping[int, int], turn: int) -> None:
         """Read partitions at these offsets; what is fetched from then on bears the number."""
@@ -153,34 +147,28 @@ class Reader(driver.Consumer):
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
-    def on_buffer_full(self, tp: TP) -> None:
-        """Go on: the fetcher waits where there is no room."""
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # theirs
+        """Hand what is fetched to the owner as a whole, and yield nothing to Faust's streams."""
+        fetched, _ = await self._wait_next_records(timeout)
+        if fetched is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        records = [
+            Fetched(turn, _record(found))
+            for of_partition in fetched.values()
+            for turn, found in of_partition
+        ]
+        if records:
+            await self.wait_first(self._owner.take_in(records), self.suspend_flow.wait())
+        for nothing in _NOTHING:
+            yield nothing
 
-    async def _getmany(self, *args: Any, **options: Any) -> Any:
-        fetched = await super()._getmany(*args, **options)
-        self.underway = sum(map(len, fetched.values()))
-        return fetched
 
-    def _to_message(self, tp: TP, record: tuple[int, ConsumerRecord]) -> ConsumerMessage:
-        self.underway -= 1
-        turn, found = record
-        key, value, time_us = found.key or b"", found.value, found.timestamp * 1000
-        message = Message(
-            found.topic,
-            found.partition,
-            found.offset,
-            timestamp=found.timestamp / 1000,
-            timestamp_type=found.timestamp_type,
-            headers=None,
-            key=key,
-            value=value,
-            checksum=None,
-            tp=tp,
-            generation_id=self.app.consumer_generation_id,
-        )
-        message.turn = turn
-        message.record = Record(found.topic, found.partition, found.offset, time_us, key, value)
-        return message
+def _record(found: ConsumerRecord) -> Record:
+    key, time_us = found.key or b"", found.timestamp * 1000
+    return Record(found.topic, found.partition, found.offset, time_us, key, found.value)
 
 
 class Transport(driver.Transport):
