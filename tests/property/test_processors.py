@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from processors.engine import Engine
 from processors.operator import Output
 from schemas.market import FeedState
+from schemas.topics import TRADES
 from schemas.trades import TradeBatch
 from tests.processors.builders import (
     ALL,
@@ -134,13 +135,13 @@ def with_restarts(
     points = set(every)
     for offset, batch in enumerate(batches):
         value = msgspec.json.encode(batch)
-        outputs += engine.process("trades", 0, offset, value)
+        outputs += engine.process(TRADES.name, 0, offset, value)
         if offset in points:
             head, fresh = engine.snapshot()
             sizes = max(sizes, len(head))
             parts |= fresh
             for later in range(offset + 1, min(offset + 1 + lost, len(batches))):
-                engine.process("trades", 0, later, msgspec.json.encode(batches[later]))
+                engine.process(TRADES.name, 0, later, msgspec.json.encode(batches[later]))
             _, ahead = engine.snapshot()
             parts |= ahead
             parts = {name: part for name, part in parts.items() if engine.keeps(name)}
