@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy.kafka.leash import leashed
+from processors.faust.watchdog import EXIT_CODE
 from runtime.bus.kafka.bus import KafkaBus
 from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
 from runtime.bus.kafka.topics import open_admin
@@ -47,9 +48,9 @@ WORK_SECONDS = 120.0
 QUIET_SECONDS, IDLE_SHARE = 1.0, 0.1
 INTERRUPTED = 130
 KILLED = -signal.SIGKILL
-ENDED = {INTERRUPTED, 1, -signal.SIGTERM}
+ENDED = {INTERRUPTED, 1, EXIT_CODE, -signal.SIGTERM}
 """How a process ends that is told to: as it is told; because it finds just then that it stood still
-or that the log is away; or because it had not begun."""
+or that the log is away, or its watchdog does; or because it had not begun."""
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, STEADY_SECONDS = 0.2, 3.0, 5.0
 
 
@@ -165,9 +166,13 @@ class Service:
         return self
 
     def cpu_seconds(self) -> float:
-        """Return how much processor time the process has used."""
+        """Return how much processor time the process has used; 0 where it is over."""
         assert self.process is not None
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        try:
+            text = Path(f"/proc/{self.process.pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0.0
+        fields = text.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def settle(self) -> None:
@@ -385,7 +390,7 @@ async def _until_idle(bus: Bus, workers: Sequence[Service], deadline: float) -> 
         idle = now == before and all(now[number] for number in fed)
         if took > QUIET_SECONDS or not idle:
             spent = sum(worker.cpu_seconds() for worker in workers)
-            if idle and spent - used < IDLE_SHARE * took * len(workers):
+            if idle and 0 <= spent - used < IDLE_SHARE * took * len(workers):
                 return
             before, used, since = now, spent, time.monotonic()
         await asyncio.sleep(0.1)
