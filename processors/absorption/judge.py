@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from processors.absorption.window import BP, Reading
-from processors.measures.percentile import Share, TrailingPercentile
+from processors.measures.percentile import TrailingPercentile
+from processors.measures.shares import Share
 from processors.plain import Plain
 from processors.state import State, own_parts
 from schemas.units import US_PER_DAY, round_half_even

@@ -1,19 +1,12 @@
 """Open interest and resting depth of an instrument, as far as they are known in a second."""
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
-from functools import lru_cache
 
+from processors.context.ticker import lots_of
 from processors.measures.ticker_check import check_ticker
 from processors.seconds.second import MemberSecond
 from schemas.books import ASK_COVERED, BID_COVERED
-from schemas.units import US_PER_SECOND, round_half_even
-
-
-@lru_cache(maxsize=4096)
-def _lots(text: str, lot: str) -> int:
-    ratio = Fraction(text) / Fraction(lot)
-    return round_half_even(ratio.numerator, ratio.denominator)
+from schemas.units import US_PER_SECOND
 
 
 def interest_of(
@@ -35,7 +28,7 @@ def interest_of(
             continue
         ages[member.name] = max(0, end_us - ticker.open_interest_time_us)
         if ages[member.name] <= age_seconds * US_PER_SECOND:
-            lots[member.name] = _lots(ticker.open_interest, lot)
+            lots[member.name] = lots_of(ticker.open_interest, lot)
     return lots, ages
 
 

@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from processors.cascade.params import CascadeParams, Share, at_least, at_most
+from processors.cascade.params import CascadeParams, at_least, at_most
+from processors.measures.shares import Share
 from processors.plain import Plain
 from schemas.cascades import CascadeBar, CascadeLevel, CascadeState
 from schemas.liquidations import LiquidatedSide

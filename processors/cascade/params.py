@@ -2,8 +2,7 @@
 
 import msgspec
 
-Share = tuple[int, int]
-"""A fraction as (numerator, denominator), so that it is compared exactly."""
+from processors.measures.shares import Share
 
 FLOORS_USD = {"BTC": 1_000_000, "ETH": 500_000, "SOL": 250_000}
 OTHER_FLOOR_USD = 100_000

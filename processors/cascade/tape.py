@@ -11,6 +11,8 @@ from operator import mul
 from typing import NamedTuple
 
 from processors.cascade.params import CascadeParams
+from processors.measures.aggressor import by_side
+from processors.measures.pivots import is_pivot
 from processors.plain import Plain
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
@@ -43,12 +45,8 @@ def flow_of(trades: Sequence[Trade]) -> Flow:
     if not trades:
         return NO_FLOW
     _, _, _, prices, qtys, sides = zip(*trades, strict=True)
-    signed = list(map(mul, qtys, sides))
-    delta_value = sum(map(mul, prices, signed))
-    sided = map(abs, signed) if 0 in sides else qtys
-    value = sum(map(mul, prices, sided))
-    bought, sold = (value + delta_value) // 2, (value - delta_value) // 2
-    return Flow(max(prices), min(prices), prices[-1], sum(signed), bought, sold)
+    delta = sum(map(mul, qtys, sides))
+    return Flow(max(prices), min(prices), prices[-1], delta, *by_side(prices, qtys, sides))
 
 
 class Minute(NamedTuple):
@@ -201,7 +199,9 @@ class Tape:
         highs = [bar.high for bar in bars if bar.high is not None]
         lows = [-bar.low for bar in bars if bar.low is not None]
         for name, prices, sign in (("pivot_high", highs, 1), ("pivot_low", lows, -1)):
-            if len(prices) == len(bars) and _is_pivot(prices, self._side_bars):
+            if len(prices) == len(bars) and is_pivot(
+                prices, self._side_bars, 1, self._side_bars, self._side_bars
+            ):
                 ticks = sign * prices[self._side_bars]
                 self._levels[name] = CascadeLevel("pivot", ticks, known_us)
 
@@ -236,9 +236,3 @@ class Tape:
 def _minute(opened: Sequence[Plain]) -> Minute:
     start_us, high, low, close, delta, notional, seconds = opened
     return Minute(start_us, high, low, close, delta, notional, seconds == 60)
-
-
-def _is_pivot(prices: Sequence[int], side: int) -> bool:
-    """Say whether the middle is above all on its left and not below any on its right."""
-    middle = prices[side]
-    return middle > max(prices[:side]) and middle >= max(prices[side + 1 :])

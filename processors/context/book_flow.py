@@ -2,9 +2,10 @@
 
 from fractions import Fraction
 
-from processors.context.depth import PPB, capped_shares
+from processors.context.depth import PPB
 from processors.context.moment import Moment
 from processors.measures.quadrant import book_flow
+from processors.measures.shares import capped_shares
 from schemas.context import BookFlowQuadrant
 
 
@@ -40,7 +41,8 @@ def weighted_imbalance(moment: Moment) -> tuple[Fraction | None, dict[str, Fract
             values[name], weights[name] = value, now.notional - then.notional
     if not values:
         return None, {}, "no_venue_with_book_and_trades"
-    shares = capped_shares(weights, params.weight_cap)
+    capped = capped_shares(weights, params.weight_cap)
+    shares = {name: Fraction(*share) for name, share in capped.items()}
     if not shares:
         return None, {}, "nothing_traded"
     total = sum((share * values[name] for name, share in shares.items()), Fraction(0))

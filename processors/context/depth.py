@@ -1,11 +1,9 @@
-"""Imbalance of a book's band over time, and what venues count when theirs are averaged.
+"""Imbalance of a book's band over time.
 
 Source: definitions 5.6 (OBI band, flow-weighted), 5.12.
 """
 
 from collections import deque
-from collections.abc import Mapping
-from fractions import Fraction
 
 from processors.plain import Plain
 from processors.seconds.second import BookView, MemberSecond, Second
@@ -94,27 +92,3 @@ class ImbalanceWindow:
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""
         return [list(self._held), self._now, self._now_until_us]
-
-
-def capped_shares(weights: Mapping[str, int], cap: tuple[int, int]) -> dict[str, Fraction]:
-    """Return shares in proportion to weights, none of them above a cap; they add up to 1.
-
-    What the cap takes away goes to the others in proportion, again and again until none is above.
-    Where there are too few for the cap (one venue, or two at a half) all count the same. Empty
-    where nothing weighs anything.
-    """
-    weights = {name: weight for name, weight in sorted(weights.items()) if weight > 0}
-    limit = Fraction(*cap)
-    if len(weights) * limit <= 1:
-        return {name: Fraction(1, len(weights)) for name in weights}
-    capped: set[str] = set()
-    while True:
-        left = 1 - limit * len(capped)
-        total = sum(weight for name, weight in weights.items() if name not in capped)
-        above = {n for n, w in weights.items() if n not in capped and w * left > limit * total}
-        if not above:
-            return {
-                name: limit if name in capped else left * weight / total
-                for name, weight in weights.items()
-            }
-        capped |= above

@@ -7,7 +7,7 @@ so the path of a sum goes in steps of a second; that of one instrument is exact.
 from collections.abc import Callable, Sequence
 
 from processors.cvd_structure.account import Account
-from processors.measures.percentile import Share
+from processors.measures.shares import Share
 from schemas.cvd import Cumulative
 from schemas.cvd_structure import ConvictionState, CvdCandle, Reset, SizeClass
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from processors.divergence.runs import Bar
-from processors.measures.percentile import Share
 from processors.measures.pivots import LEFT, RIGHT, is_pivot
+from processors.measures.shares import Share
 
 _HALF_BP = 20_000
 

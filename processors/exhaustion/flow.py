@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from processors.measures.percentile import Share
+from processors.measures.aggressor import aggressor_notional
+from processors.measures.shares import Share
 from processors.plain import Plain
 from processors.trades import Trade
 from schemas.units import US_PER_SECOND
@@ -57,9 +58,7 @@ class Flow:
         self._next_us = start_us + US_PER_SECOND
         if trades is None:
             return
-        buys = sum([trade[3] * trade[4] for trade in trades if trade[5] > 0])
-        sells = sum([trade[3] * trade[4] for trade in trades if trade[5] < 0])
-        self._sums.append((buys, sells))
+        self._sums.append(aggressor_notional(trades))
         if trades:
             prices = {trade[3] for trade in trades}
             self._prices.append((max(prices), min(prices)))

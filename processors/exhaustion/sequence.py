@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from processors.measures.percentile import Share
+from processors.measures.shares import Share
 from schemas.footprints import FootprintBar
 
 

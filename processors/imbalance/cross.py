@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from processors.measures.book import obi
+from processors.measures.shares import capped_shares
 from schemas.imbalance import BandAggregate
 from schemas.units import round_half_even
 
@@ -63,28 +64,9 @@ def aggregate(
 def capped(flows: Mapping[str, int], cap: tuple[int, int]) -> dict[str, float]:
     """Return each venue's share of the flow, none above the cap, together 1.
 
-    What a venue has above the cap goes to the others in proportion to their flow, again while one
-    of them exceeds the cap by it: one pass of "cap, then divide by the sum" would lift the weight
-    above the cap again (0.8, 0.1, 0.1 would give 0.71). With a cap of one half a second pass is
-    never needed. So few venues that the cap cannot hold weigh the same: one alone weighs 1, and two
-    of which one exceeds one half weigh one half each.
-
     Args:
-        flows: above zero.
+        flows: of the venues.
         cap: as (numerator, denominator).
     """
-    top, whole = cap
-    if len(flows) * top <= whole:
-        return dict.fromkeys(flows, 1 / len(flows)) if flows else {}
-    free, at_cap = dict(flows), 0
-    while True:
-        total, rest = sum(free.values()), whole - at_cap * top
-        over = [name for name, flow in free.items() if flow * rest > top * total]
-        if not over:
-            break
-        at_cap += len(over)
-        for name in over:
-            del free[name]
-    return {
-        name: free[name] * rest / (total * whole) if name in free else top / whole for name in flows
-    }
+    shares = capped_shares(flows, cap)
+    return {name: share / whole for name, (share, whole) in shares.items()}

@@ -1,12 +1,10 @@
 """What one instrument told and traded in one window, by liquidated side, and what that bounds."""
 
 from collections.abc import Iterable, Sequence
-from operator import mul
 
 from processors.measures import throttle
 from processors.plain import Plain
 from processors.seconds.second import Liquidation
-from processors.trades import Trade
 from schemas.liquidation_flow import LiquidationSums
 from schemas.liquidations import (
     BACKLOG,
@@ -18,20 +16,6 @@ from schemas.liquidations import (
 from schemas.units import round_half_even
 
 SIDES = (LiquidatedSide.LONG, LiquidatedSide.SHORT)
-
-
-def aggressor_notional(trades: Sequence[Trade]) -> tuple[int, int]:
-    """Return what buyers and what sellers took, in ticks x lots; trades without a side in neither.
-
-    Complexity: about 0.15 us a trade.
-    """
-    if not trades:
-        return 0, 0
-    _, _, _, prices, qtys, sides = zip(*trades, strict=True)
-    values = list(map(mul, prices, qtys))
-    delta = sum(map(mul, values, sides))
-    volume = sum(map(mul, values, map(abs, sides))) if 0 in sides else sum(values)
-    return (volume + delta) // 2, (volume - delta) // 2
 
 
 class SideTally:

@@ -17,21 +17,10 @@ import json
 from array import array
 from bisect import bisect_left, insort
 
+from processors.measures.shares import Share
 from processors.plain import Plain
 
-Share = tuple[int, int]
-
 _FINE_BITS = 7
-
-
-def check_share(share: Share, name: str) -> None:
-    """Check that a share is a rational number between 0 and 1.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not 0 < share[0] < share[1]:
-        raise ValueError(f"{name} must be between 0 and 1, was {share[0]}/{share[1]}")
 
 
 class TrailingPercentile:

@@ -3,10 +3,10 @@
 from typing import Literal, NamedTuple
 
 from processors.measures.rows import Ladder
+from processors.measures.shares import Share
 from schemas.footprints import ValueArea
 
 Method = Literal["single", "two_row", "at_most"]
-Share = tuple[int, int]
 
 SHARE: Share = (7, 10)
 

@@ -36,7 +36,7 @@ from processors.absorption.judge import Judge
 from processors.absorption.window import BP, Reading, Window, band_of, slice_of
 from processors.events.bars import base_bars, key_of
 from processors.events.writer import SIDES, Event, EventWriter, event_id
-from processors.measures.percentile import Share, check_share
+from processors.measures.shares import Share, check_share
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain

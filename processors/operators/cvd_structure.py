@@ -25,7 +25,8 @@ import msgspec
 from processors.cvd_structure.account import MINUTE, Account
 from processors.cvd_structure.record import Minute, series_of
 from processors.cvd_structure.sums import conviction, rolling_of
-from processors.measures.percentile import Share, TrailingPercentile, check_share
+from processors.measures.percentile import TrailingPercentile
+from processors.measures.shares import Share, check_share
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain

@@ -35,7 +35,7 @@ from processors.events.bars import base_bars, key_of, whole
 from processors.events.writer import SIDES, Event, EventWriter, bar_name, event_id
 from processors.exhaustion.flow import Flow, Spent
 from processors.exhaustion.sequence import Shape, dries_up, shape_of
-from processors.measures.percentile import Share, check_share
+from processors.measures.shares import Share, check_share
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain

@@ -17,10 +17,10 @@ from processors.liquidation.params import DEFAULT, LiquidationParams
 from processors.liquidation.tally import (
     SIDES,
     Tally,
-    aggressor_notional,
     of_instrument,
     over_venues,
 )
+from processors.measures.aggressor import aggressor_notional
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain

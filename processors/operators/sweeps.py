@@ -20,7 +20,8 @@ busy instrument has some hundred of these a slot. Closed slots are parts of snap
 import msgspec
 
 from processors.events.writer import SIDES, Event, EventWriter, event_id
-from processors.measures.percentile import Share, TrailingTail, check_share
+from processors.measures.percentile import TrailingTail
+from processors.measures.shares import Share, check_share
 from processors.measures.sweeps import Sweep, notionals, starts, sweep
 from processors.operator import Output
 from processors.operators.footprint import params_hash

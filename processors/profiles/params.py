@@ -3,7 +3,8 @@
 import msgspec
 
 from processors.measures.nodes import NodeParams
-from processors.measures.value_area import SHARE, Method, Share
+from processors.measures.shares import Share
+from processors.measures.value_area import SHARE, Method
 from schemas.profiles import ProfileWindow
 from schemas.units import US_PER_DAY, US_PER_SECOND
 

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.measures.percentile import (
-    TrailingPercentile,
-    TrailingTail,
-    bucket_floor,
-    bucket_of,
-    check_share,
-)
+from processors.measures.percentile import TrailingPercentile, TrailingTail, bucket_floor, bucket_of
+from processors.measures.shares import check_share
 from tests.processors.seconds.builders import plainly
 
 HOUR = 3_600_000_000

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from processors.liquidation.params import LiquidationParams
-from processors.liquidation.tally import aggressor_notional
+from processors.measures.aggressor import aggressor_notional
 from processors.operators.liquidations import LiquidationOperator
 from processors.seconds.second import Liquidation, MemberSecond, Second
 from schemas.lineage import Status
