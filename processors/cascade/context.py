@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from processors.context.ticker import lots_of
-from processors.measures.ticker_check import check_ticker
 from processors.seconds.second import MemberSecond
 from schemas.books import ASK_COVERED, BID_COVERED
 from schemas.units import US_PER_SECOND
@@ -23,7 +22,7 @@ def interest_of(
     lots: dict[str, int] = {}
     ages: dict[str, int] = {}
     for member in perps:
-        ticker = check_ticker(member.ticker).ticker if member.ticker is not None else None
+        ticker = member.ticker
         if ticker is None or ticker.open_interest is None or ticker.open_interest_time_us is None:
             continue
         ages[member.name] = max(0, end_us - ticker.open_interest_time_us)

@@ -59,7 +59,7 @@ class Instrument:
             self._notional += sum(map(mul, prices, map(abs, signed)))
         stream = member.ticker_stream
         self.streaming = stream is not None and stream.state in COVERING_STATES
-        self.ticker.take(member.ticker, second.end_us)
+        self.ticker.take(member.ticker, second.end_us, member.ticker_refused)
         self.imbalance.take(second, member)
         self.best = None if member.book is None else _best(member.book)
         mid2 = sum(self.best) if self.best else None

@@ -79,7 +79,7 @@ class Minutes:
             known = self._tickers.get(member.name)
             if known is None:
                 known = self._tickers[member.name] = TickerMemory(self._units.lot)
-            known.take(member.ticker, second.end_us)
+            known.take(member.ticker, second.end_us, member.ticker_refused)
         if second.end_us % US_PER_MINUTE:
             return None
         names = [member.name for member in members]

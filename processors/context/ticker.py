@@ -3,12 +3,13 @@
 State: one value of each kind and the last `KEPT_INTERVALS` funding intervals.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from processors.measures.ticker_check import check_ticker
+from processors.measures.ticker_check import Refused
 from processors.plain import Plain
 from schemas.market import DataSource
 from schemas.tickers import TickerBatch
@@ -71,13 +72,20 @@ class TickerMemory:
         if state is not None:
             self._load(state)
 
-    def take(self, ticker: TickerBatch | None, end_us: int) -> None:
-        """Take the newest record up to a time in; the same one again changes nothing."""
+    def take(
+        self, ticker: TickerBatch | None, end_us: int, refused: Sequence[Refused] = ()
+    ) -> None:
+        """Take the newest record up to a time in; the same one again changes nothing.
+
+        Args:
+            ticker: without what cannot be.
+            end_us: the time.
+            refused: what was taken out of it.
+        """
         if ticker is None or ticker is self._taken:
             return
-        checked, refused = check_ticker(ticker)
         self.refused = dict(refused)
-        latest_us = self._take_checked(checked, end_us)
+        latest_us = self._take_checked(ticker, end_us)
         self._taken = ticker if latest_us <= end_us else None
 
     def _take_checked(self, ticker: TickerBatch, end_us: int) -> int:

@@ -16,6 +16,7 @@ import msgspec
 
 from processors.feed_clock import TIMEOUT_US, FeedClock
 from processors.feeds import Accepted, Feeds, Finding
+from processors.measures.ticker_check import Checked, check_ticker
 from processors.operator import Cause
 from processors.plain import Plain
 from processors.seconds.opened import OpenSecond
@@ -65,7 +66,7 @@ class Joiner:
         self._open: dict[int, OpenSecond] = {}
         self._bars: dict[int, list[FootprintBar]] = {}
         self._book: dict[str, BookView] = {}
-        self._ticker: dict[str, TickerBatch] = {}
+        self._ticker: dict[str, Checked] = {}
         self._sampling: dict[str, SamplingClass] = {}
         self._recent: dict[str, dict[LiquidationRow, int]] = {}
         self._next = 0
@@ -134,10 +135,7 @@ class Joiner:
         return findings
 
     def take_ticker(self, batch: TickerBatch, cause: Cause) -> list[Finding]:
-        """Take in a ticker; it counts from its receipt on.
-
-        What cannot be in it is for those who read it to leave out (`measures.ticker_check`).
-        """
+        """Take in a ticker; it counts from its receipt on, without what cannot be in it."""
         observed = self.tickers.observe(batch)
         if observed is None:
             return []
@@ -267,8 +265,8 @@ class Joiner:
         if books:
             self._book[name] = books[-1]
         if name in opened.tickers:
-            self._ticker[name] = opened.tickers[name]
-        newest = self._book.get(name)
+            self._ticker[name] = check_ticker(opened.tickers[name])
+        newest, told = self._book.get(name), self._ticker.get(name)
         usable = newest is not None and newest.valid and _is_there_at_end(book, start_us)
         return MemberSecond(
             key=known.key,
@@ -282,7 +280,8 @@ class Joiner:
             liquidations=liquidations,
             sampling=self._sampling.get(name),
             ticker_stream=_stream(ticker, start_us, name in opened.tickers),
-            ticker=self._ticker.get(name),
+            ticker=told.ticker if told else None,
+            ticker_refused=told.refused if told else (),
         )
 
     def _clocks_of(self, name: str) -> tuple[FeedClock | None, ...]:
@@ -320,7 +319,7 @@ class Joiner:
         self._open = {number: OpenSecond.load(values) for number, values in head["open"]}
         self._bars = dict(msgspec.convert(head["bars"], list[tuple[int, list[FootprintBar]]]))
         self._book = msgspec.convert(head["book"], dict[str, BookView])
-        self._ticker = msgspec.convert(head["ticker"], dict[str, TickerBatch])
+        self._ticker = msgspec.convert(head["ticker"], dict[str, Checked])
         self._sampling = msgspec.convert(head["sampling"], dict[str, SamplingClass])
         self._recent = {
             name: {_row(row): time_us for row, time_us in of} for name, of in head["recent"].items()

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from processors.measures.ticker_check import Refused
 from processors.operator import Output, Stateful
 from processors.scopes import ScopeKey
 from processors.trades import Trade
@@ -82,7 +83,7 @@ class MemberSecond:
     A stream is None where the instrument has none (spot has no liquidations and no ticker). What is
     in a list lies inside the second, in order: trades in tape order, books by time. `book` and
     `ticker` are the newest up to its end, from whatever second; `book` is None unless it is valid
-    and its stream was there at the end.
+    and its stream was there at the end, and `ticker` is without what `ticker_refused` names.
     """
 
     key: ScopeKey
@@ -97,6 +98,7 @@ class MemberSecond:
     sampling: SamplingClass | None = None
     ticker_stream: StreamSecond | None = None
     ticker: TickerBatch | None = None
+    ticker_refused: Sequence[Refused] = ()
 
     @property
     def name(self) -> str:

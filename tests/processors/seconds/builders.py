@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from processors.measures.ticker_check import check_ticker
 from processors.operator import Output
 from processors.scopes import PERP, SPOT, ScopeKey
 from processors.seconds.second import (
@@ -56,6 +57,7 @@ def member(
     venue, symbol = instrument
     perp = symbol.endswith("PERP")
     newest = book or (books[-1] if books else None)
+    told = None if ticker is None else check_ticker(ticker)
     return MemberSecond(
         key=ScopeKey(Scope.VENUE, venue, symbol),
         aggregate=PERP if perp else SPOT,
@@ -67,7 +69,8 @@ def member(
         liquidation_stream=StreamSecond(*there) if perp else None,
         liquidations=liquidations,
         ticker_stream=StreamSecond(*there) if perp else None,
-        ticker=ticker,
+        ticker=told.ticker if told else None,
+        ticker_refused=told.refused if told else (),
     )
 
 
