@@ -189,12 +189,14 @@ class Partitions:
         return seeks, saved
 
     async def _fetch_sides(self, records: Sequence[Record]) -> None:
+        if not self._params.toolkit:
+            return
         until_us: dict[int, int] = {}
         for record in records:
             if record.partition in self._held:
                 newest_us = until_us.get(record.partition, 0)
                 until_us[record.partition] = max(newest_us, record.timestamp_us)
-        if until_us and self._params.toolkit:
+        if until_us:
             await self._sides.fetch(until_us)
 
     async def _reach(self, record: Record, outgoing: list[Outgoing]) -> bool:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +11,6 @@ from processors.engine import Engine
 from processors.operator import Output
 from schemas.context import MarketContext
 from schemas.lineage import DerivedHeader
-from schemas.market import FeedState
 from schemas.ops import DeadLetter
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.topics import BOOKS, LIQUIDATIONS, TICKERS, TRADES
@@ -24,6 +22,7 @@ from tests.processors.seconds.market import (
     Market,
     Record,
     book_batch,
+    header,
     in_turn,
     interleaved,
     liquidation_batch,
@@ -111,34 +110,19 @@ def test_restarts_change_no_output(seed: int) -> None:
     assert run.derived() == wanted
 
 
-def header() -> dict[str, Any]:
-    venue, kind, symbol = BINANCE
-    return {
-        "venue": venue,
-        "kind": kind,
-        "symbol": symbol,
-        "venue_symbol": symbol,
-        "asset": "BTC",
-        "quote": "USDT",
-        "session": "s0",
-        "sequence": 50_000,
-        "receive_time_us": NOON + 40 * SECOND,
-        "watermark_us": NOON + 40 * SECOND,
-        "feed_state": FeedState.LIVE,
-    }
-
+SAID = header(BINANCE, 0, 50_000, NOON + 40 * SECOND)
 
 IMPOSSIBLE: Sequence[tuple[str, BatchHeader, str]] = (
-    ("books", book_batch(header(), NOON + 40 * SECOND, [(101, 1)], [(100, 1)]), "crossed book"),
-    ("books", book_batch(header(), 5, [(99, 1)], [(100, 1)]), "time 5 in a batch"),
+    ("books", book_batch(SAID, NOON + 40 * SECOND, [(101, 1)], [(100, 1)]), "crossed book"),
+    ("books", book_batch(SAID, 5, [(99, 1)], [(100, 1)]), "time 5 in a batch"),
     (
         "liquidations",
-        liquidation_batch(header(), [(4_102_444_800 * SECOND, "1", 1, 1, 0, 0)]),
+        liquidation_batch(SAID, [(4_102_444_800 * SECOND, "1", 1, 1, 0, 0)]),
         "time 4102444800000000",
     ),
     (
         "liquidations",
-        liquidation_batch(header(), [(NOON, "60000", 0, 1, 0, 0)]),
+        liquidation_batch(SAID, [(NOON, "60000", 0, 1, 0, 0)]),
         "liquidation of 0 lots",
     ),
 )
@@ -171,7 +155,7 @@ def test_a_ticker_with_fields_that_cannot_be_is_named_and_spoils_nothing_else(
         open_interest_time_us=NOON + 39 * SECOND,
         funding_rate="1000000000",
         funding_seen_us=5,
-        **header(),
+        **SAID,
     )
     records = in_turn(Market(130).logs())
     run = Run().feed(records[:600]).feed([("tickers", absurd)]).feed(records[600:])

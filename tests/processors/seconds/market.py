@@ -69,30 +69,30 @@ class Market:
             ):
                 session, sequence = number, 0
             else:
-                header = self._header(instrument, session, sequence, time_us)
-                batch, next_id = make(topic, header, time_us, chance, next_id)
+                said = header(instrument, session, sequence, time_us)
+                batch, next_id = make(topic, said, time_us, chance, next_id)
                 found.append(batch)
                 sequence += 1
             time_us += chance.randrange(SECOND // 10, SECOND // 3)
         return found
 
-    def _header(
-        self, instrument: Instrument, session: int, sequence: int, time_us: int
-    ) -> dict[str, Any]:
-        venue, kind, symbol = instrument
-        return {
-            "venue": venue,
-            "kind": kind,
-            "symbol": symbol,
-            "venue_symbol": symbol,
-            "asset": "BTC",
-            "quote": "USDT",
-            "session": f"s{session}",
-            "sequence": sequence,
-            "receive_time_us": time_us + DELAY_US,
-            "watermark_us": time_us,
-            "feed_state": FeedState.LIVE,
-        }
+
+def header(instrument: Instrument, session: int, sequence: int, time_us: int) -> dict[str, Any]:
+    """Return what every batch of an instrument says, received a little after its time."""
+    venue, kind, symbol = instrument
+    return {
+        "venue": venue,
+        "kind": kind,
+        "symbol": symbol,
+        "venue_symbol": symbol,
+        "asset": "BTC",
+        "quote": "USDT",
+        "session": f"s{session}",
+        "sequence": sequence,
+        "receive_time_us": time_us + DELAY_US,
+        "watermark_us": time_us,
+        "feed_state": FeedState.LIVE,
+    }
 
 
 def make(

@@ -23,6 +23,7 @@ from tests.processors.seconds.market import (
     Market,
     Record,
     book_batch,
+    header,
     in_turn,
     interleaved,
     liquidation_batch,
@@ -160,8 +161,8 @@ def test_a_liquidation_of_a_second_that_is_over_is_told_and_left_out() -> None:
     join = Join()
     join.take(in_turn(MARKET.logs()))
     late_us = NOON + 5 * SECOND
-    header = Market()._header(BYBIT, 3, 0, NOON + 40 * SECOND)
-    join.take([("liquidations", liquidation_batch(header, [(late_us, "60000", 1, 1, 0, 0)]))])
+    said = header(BYBIT, 3, 0, NOON + 40 * SECOND)
+    join.take([("liquidations", liquidation_batch(said, [(late_us, "60000", 1, 1, 0, 0)]))])
     assert [(f.kind, f.from_us, f.times) for f in join.findings if f.kind is QualityKind.LATE] == [
         (QualityKind.LATE, late_us, 1)
     ]
@@ -185,10 +186,10 @@ def test_a_book_that_cannot_be_is_refused_and_changes_nothing(
     records = in_turn(MARKET.logs())
     join = Join()
     found = join.take(records[:300])
-    header = Market()._header(BINANCE, 0, 10_000, NOON + 20 * SECOND)
+    said = header(BINANCE, 0, 10_000, NOON + 20 * SECOND)
     before = join.joiner.snapshot()
     with pytest.raises(ValueError, match=why):
-        join.take([("books", book_batch(header, NOON + 20 * SECOND, bids, asks))])
+        join.take([("books", book_batch(said, NOON + 20 * SECOND, bids, asks))])
     assert join.joiner.snapshot() == before
     found += join.take(records[300:])
     assert [without(s) for s in found] == [without(s) for s in joined(records)]
@@ -196,18 +197,18 @@ def test_a_book_that_cannot_be_is_refused_and_changes_nothing(
 
 @pytest.mark.parametrize("time_us", [0, 60 * SECOND, 4_102_444_800 * SECOND])
 def test_times_of_1970_and_2100_are_refused(time_us: int) -> None:
-    header = Market()._header(BINANCE, 0, 0, NOON)
+    said = header(BINANCE, 0, 0, NOON)
     with pytest.raises(ValueError, match="received at"):
-        Join().take([("liquidations", liquidation_batch(header, [(time_us, "1", 1, 1, 0, 0)]))])
+        Join().take([("liquidations", liquidation_batch(said, [(time_us, "1", 1, 1, 0, 0)]))])
     with pytest.raises(ValueError, match="received at"):
-        Join().take([("books", book_batch(header, time_us or 1, [(1, 1)], [(2, 1)]))])
+        Join().take([("books", book_batch(said, time_us or 1, [(1, 1)], [(2, 1)]))])
 
 
 @pytest.mark.parametrize(("price", "qty"), [("0", 1), ("60000", 0), ("9" * 18, 10**9)])
 def test_a_liquidation_that_cannot_be_is_refused(price: str, qty: int) -> None:
-    header = Market()._header(BINANCE, 0, 0, NOON)
+    said = header(BINANCE, 0, 0, NOON)
     with pytest.raises(ValueError, match="liquidation of"):
-        Join().take([("liquidations", liquidation_batch(header, [(NOON, price, qty, 1, 0, 0)]))])
+        Join().take([("liquidations", liquidation_batch(said, [(NOON, price, qty, 1, 0, 0)]))])
 
 
 def test_a_pause_of_everybody_is_passed_over() -> None:
