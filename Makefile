@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run kafka test long soak check lint types bench lock clean
+.PHONY: demo run kafka test long soak check lint types bench promtool lock clean
 
 # Runtime only: what `demo` and `run` need.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -56,6 +56,13 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Prometheus's own checker, out of Debian's package, for the tests of deploy/prometheus.
+promtool: build/promtool/promtool
+build/promtool/promtool:
+	@mkdir -p $(@D)
+	@cd $(@D) && apt-get -q download prometheus >/dev/null && dpkg-deb -x prometheus_*.deb unpacked
+	@mv $(@D)/unpacked/usr/bin/promtool $@ && rm -rf $(@D)/unpacked $(@D)/*.deb
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,10 +22,16 @@ class FeedMeter:
         self.reconnects = metrics.reconnects.labels(*labels)
         self._trades = metrics.trades.labels(*labels)
         self._last_event = metrics.last_event.labels(*labels)
+        self._clock_offset = metrics.clock_offset.labels(*labels)
         self._venue_to_receive = metrics.venue_to_receive.labels(*labels)
         self._invalid_books = metrics.invalid_books.labels(*labels)
         self._records = metrics.records
-        self._findings = metrics.findings
+        # All of them from the start: a rate does not see the first of what was not there before.
+        self._findings = {
+            kind: metrics.findings.labels(*labels, kind.value)
+            for kind in QualityKind
+            if kind is not QualityKind.SUMMARY
+        }
         self._rejected = metrics.rejected
         self._labels = labels
         self._invalid: set[str] = set()
@@ -58,9 +64,11 @@ class FeedMeter:
             self._invalid_books.set(len(self._invalid))
 
     def event(self, event: QualityEvent) -> None:
-        """Count a finding; a summary is none."""
-        if event.kind is not QualityKind.SUMMARY:
-            self._findings.labels(*self._labels, event.kind.value).inc()
+        """Count a finding; a summary is none, but says how the clocks stand."""
+        if event.kind in self._findings:
+            self._findings[event.kind].inc()
+        elif event.summary is not None and event.summary.clock_offset_us is not None:
+            self._clock_offset.set(event.summary.clock_offset_us / US_PER_SECOND)
 
     def rejected(self, reason: str) -> None:
         """Count a frame, or an item of one, that could not be used."""

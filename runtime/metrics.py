@@ -4,8 +4,10 @@ Names are `perptape_<stage>_<what>_<unit>` in base units; labels have few values
 topic, partition, table, reason). `process_*` and `python_info` come from the client library.
 """
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
@@ -19,9 +21,12 @@ from prometheus_client import (
     ProcessCollector,
     start_http_server,
 )
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
 
 from runtime.bus.protocol import Outgoing
 from runtime.errors import ConfigurationError
+from schemas.topics import DEADLETTER
 
 LATENCY_BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
@@ -89,6 +94,12 @@ class CollectorMetrics:
         self.last_event = Gauge(
             "perptape_collector_last_event_timestamp_seconds",
             "Venue time of the newest trade.",
+            feed,
+            registry=registry,
+        )
+        self.clock_offset = Gauge(
+            "perptape_collector_clock_offset_seconds",
+            "Least lag in a stream's newest summary: below zero our clock is behind the venue's.",
             feed,
             registry=registry,
         )
@@ -160,6 +171,7 @@ class ProcessorMetrics:
         self.outputs = Counter(
             "perptape_processor_outputs_total", "Records sent.", ("topic",), registry=registry
         )
+        self.outputs.labels(DEADLETTER.name)  # a rate does not see the first of what was not there
         self.snapshot_seconds = Histogram(
             "perptape_processor_snapshot_seconds",
             "Time to write one snapshot durably.",
@@ -169,6 +181,12 @@ class ProcessorMetrics:
         self.snapshot_bytes = Gauge(
             "perptape_processor_snapshot_bytes",
             "Size of the newest snapshot.",
+            partition,
+            registry=registry,
+        )
+        self.snapshot_time = Gauge(
+            "perptape_processor_snapshot_timestamp_seconds",
+            "When the newest snapshot was written.",
             partition,
             registry=registry,
         )
@@ -201,12 +219,14 @@ class ProcessorMetrics:
         self.record_seconds.observe(seconds)
 
     def let_go(self, partition: int) -> None:
-        """Forget how far behind a partition is that somebody else has now."""
-        self.lag.remove(str(partition))
+        """Forget the lag and the snapshot of a partition that somebody else has now."""
+        for gauge in (self.lag, self.snapshot_time):
+            gauge.remove(str(partition))
 
     def saved(self, partition: int, size_bytes: int, seconds: float) -> None:
         """Count one snapshot."""
         self.snapshot_bytes.labels(str(partition)).set(size_bytes)
+        self.snapshot_time.labels(str(partition)).set_to_current_time()
         self.snapshot_seconds.observe(seconds)
 
 
@@ -235,6 +255,8 @@ class SinkMetrics:
             ("reason",),
             registry=registry,
         )
+        for reason in ("undecodable", "unknown_schema", "unstorable"):
+            self.deadletters.labels(reason)
         self.lag = Gauge(
             "perptape_sink_lag_records",
             "Records between the end of a topic and the position in it.",
@@ -253,6 +275,20 @@ class Metrics:
         self.processor = ProcessorMetrics(self.registry)
         self.sink = SinkMetrics(self.registry)
         self._build = Info("perptape_build", "What is running.", registry=self.registry)
+        self._free = Gauge(
+            "perptape_disk_free_bytes",
+            "Free space where a folder of this process is.",
+            ("folder",),
+            registry=self.registry,
+        )
+
+    def declared(self) -> Iterator[tuple[Metric, Sequence[str]]]:
+        """Yield every metric with the names of its labels."""
+        for owner in (self.collector, self.bus, self.processor, self.sink, self):
+            for metric in vars(owner).values():
+                if isinstance(metric, MetricWrapperBase):
+                    (family,) = metric.describe()
+                    yield family, metric._labelnames  # there is no other way
 
     def describe_process(self, *, service: str, version: str) -> None:
         """Publish what runs here, and CPU, memory and open files of the process.
@@ -262,6 +298,15 @@ class Metrics:
         self._build.info({"service": service, "version": version})
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+
+    def watch_disk(self, folder: str, path: Path) -> None:
+        """Publish how much is free where a folder is, or will be made; measured when asked for."""
+        self._free.labels(folder).set_function(lambda: _free_bytes(path))
+
+
+def _free_bytes(path: Path) -> float:
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    return float(shutil.disk_usage(there).free)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
         """That place in words, without a password."""
         return self.clickhouse_url.rpartition("@")[2] or str(self.store)
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folders that are written to, by name."""
+        folders = {"spool": self.spool}
+        if self.bus == EMBEDDED:
+            folders["log"] = self.log
+        if not self.clickhouse_url:
+            folders["store"] = self.store
+        return folders
+
     @field_validator("assets", "quotes", "feeds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

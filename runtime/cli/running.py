@@ -42,6 +42,8 @@ async def metered(settings: Settings, service: str) -> AsyncIterator[Metrics]:
     """Return the metrics of this process, served meanwhile where a port is set."""
     metrics = Metrics()
     metrics.describe_process(service=service, version=importlib.metadata.version("perptape"))
+    for folder, path in settings.folders.items():
+        metrics.watch_disk(folder, path)
     port, host = settings.metrics_port, settings.metrics_host
     server = serve_metrics(metrics, port, host) if port else None
     try:

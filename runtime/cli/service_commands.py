@@ -35,7 +35,7 @@ def _commands() -> None:
 
 def add_services(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (collect, process, migrate, lag, health):
+    for command in (collect, process, migrate, lag, health, metrics):
         app.command()(command)
 
 
@@ -116,3 +116,8 @@ def health() -> None:
     settings = load_settings()
     if not stage("runtime.cli.health").run_health(settings, Console()):
         raise typer.Exit(FAILED)
+
+
+def metrics() -> None:
+    """List every metric that a process can show, with its labels (Markdown)."""
+    typer.echo(stage("runtime.cli.metrics").listing(), nl=False)

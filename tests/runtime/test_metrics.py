@@ -1,8 +1,11 @@
 """The metrics: their names, that each can be moved, and the page that shows them."""
 
 import re
+import shutil
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,7 +17,7 @@ UNITS = (
     "messages|trades|rejected|reconnects|connections|seconds|batches|records|bytes|outputs|rows"
     "|failures|deadletters|findings|books|rebalances|partitions"
 )
-NAME = re.compile(rf"perptape_(collector|bus|processor|sink)_(\w+_)?({UNITS})")
+NAME = re.compile(rf"perptape_(collector|bus|processor|sink|disk)_(\w+_)?({UNITS})")
 
 
 def page(port: int) -> str:
@@ -24,7 +27,7 @@ def page(port: int) -> str:
 
 def test_every_name_says_stage_and_unit_and_has_help() -> None:
     families = list(Metrics().registry.collect())
-    assert len(families) >= 25
+    assert len(families) >= 28
     for family in families:
         assert NAME.fullmatch(family.name) or family.name == "perptape_build"
         assert family.documentation.endswith("."), family.name
@@ -74,3 +77,23 @@ def test_a_port_that_is_taken_is_a_configuration_error() -> None:
             serve_metrics(Metrics(), server.port)
     finally:
         server.stop()
+
+
+def test_free_space_is_that_of_the_disk_also_where_the_folder_is_not_made_yet(
+    tmp_path: Path,
+) -> None:
+    metrics = Metrics()
+    metrics.watch_disk("store", tmp_path / "not" / "yet")
+    free = metrics.registry.get_sample_value("perptape_disk_free_bytes", {"folder": "store"})
+    assert free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.05)
+
+
+def test_a_partition_that_was_given_away_has_no_lag_and_no_snapshot() -> None:
+    metrics = Metrics()
+    metrics.processor.saved(3, 100, 0.1)
+    metrics.processor.lag.labels("3").set(7)
+    name, labels = "perptape_processor_snapshot_timestamp_seconds", {"partition": "3"}
+    assert metrics.registry.get_sample_value(name, labels) == pytest.approx(time.time(), abs=60)
+    metrics.processor.let_go(3)
+    assert metrics.registry.get_sample_value(name, labels) is None
+    metrics.processor.let_go(3)
