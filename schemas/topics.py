@@ -6,9 +6,13 @@ from typing import Literal
 
 import msgspec
 
+from schemas.bars import BAR_SCHEMA, BARS_TOPIC, TradeBar
 from schemas.books import BOOKS_SCHEMA, BookBatch
 from schemas.cvd import CVD_SCHEMA, CvdStep
+from schemas.cvd_structure import CVD_STRUCTURE_SCHEMA, CVD_STRUCTURE_TOPIC, CvdStructure
 from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar
+from schemas.heatmap import HEATMAP_SCHEMA, HEATMAP_TOPIC, HeatmapStep
+from schemas.imbalance import IMBALANCE_SCHEMA, IMBALANCE_TOPIC, ImbalanceStep
 from schemas.instruments import INSTRUMENT_SCHEMA, Instrument
 from schemas.liquidations import LIQUIDATIONS_SCHEMA, LiquidationBatch
 from schemas.ops import (
@@ -21,6 +25,7 @@ from schemas.ops import (
     QualityEvent,
     Snapshot,
 )
+from schemas.profiles import PROFILE_SCHEMA, PROFILES_TOPIC, VolumeProfile
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.trades import TRADES_SCHEMA, TradeBatch
 
@@ -126,6 +131,46 @@ CVD = Topic(
     about="Delta, volume and cumulative delta in one-second steps.",
     retention_seconds=7 * DAY_SECONDS,
 )
+BARS = Topic(
+    BARS_TOPIC,
+    TradeBar,
+    BAR_SCHEMA,
+    key="asset",
+    about="Tick, volume, notional, range and delta bars per venue and over venues.",
+    retention_seconds=2 * DAY_SECONDS,
+)
+PROFILES = Topic(
+    PROFILES_TOPIC,
+    VolumeProfile,
+    PROFILE_SCHEMA,
+    key="asset",
+    about="Volume profiles of the day, 4 h, 24 h, 7 and 30 days: rows, nodes, naked POCs.",
+    retention_seconds=2 * DAY_SECONDS,
+)
+CVD_STRUCTURE = Topic(
+    CVD_STRUCTURE_TOPIC,
+    CvdStructure,
+    CVD_STRUCTURE_SCHEMA,
+    key="asset",
+    about="CVD by the minute: candles by reset, classes of size, shares, conviction.",
+    retention_seconds=7 * DAY_SECONDS,
+)
+IMBALANCE = Topic(
+    IMBALANCE_TOPIC,
+    ImbalanceStep,
+    IMBALANCE_SCHEMA,
+    key="asset",
+    about="Order book imbalance and order flow imbalance in one-second steps.",
+    retention_seconds=2 * DAY_SECONDS,
+)
+HEATMAP = Topic(
+    HEATMAP_TOPIC,
+    HeatmapStep,
+    HEATMAP_SCHEMA,
+    key="asset",
+    about="What rests at which price of every venue, in one-second steps.",
+    retention_seconds=2 * DAY_SECONDS,
+)
 QUALITY = Topic(
     "md.ops.quality.v1",
     QualityEvent,
@@ -167,8 +212,17 @@ TOPICS = {
     for topic in (
         TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER,
         SNAPSHOTS, EPOCHS,
+        BARS,
+        PROFILES,
+        CVD_STRUCTURE,
+        IMBALANCE,
+        HEATMAP,
     )
 }  # fmt: skip
+"""Retention is by size and use. What is written each second of every series or book is read at once
+and then kept in the store: for six assets some 25 GB a day of bars, 11 of imbalance, 3 to 30 of
+profiles, 1.5 of heat maps, before compression. Two days, as of books, let a reader be away over a
+night and a day. What comes by the minute (CVD structure: 0.2 GB a day) is kept a week."""
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -12,11 +12,29 @@ from runtime.cli.stages import stage
 from runtime.metrics import Metrics
 from runtime.recordings import RecordedFrame
 from runtime.settings import EMBEDDED, Settings
-from schemas.topics import BOOKS, DAY_SECONDS, LIQUIDATIONS, TICKERS
+from schemas.topics import (
+    BARS,
+    BOOKS,
+    DAY_SECONDS,
+    HEATMAP,
+    IMBALANCE,
+    LIQUIDATIONS,
+    PROFILES,
+    TICKERS,
+)
 
-KEPT_SECONDS = {BOOKS.name: 3_600, TICKERS.name: DAY_SECONDS, LIQUIDATIONS.name: DAY_SECONDS}
+KEPT_SECONDS = {
+    BOOKS.name: 3_600,
+    TICKERS.name: DAY_SECONDS,
+    LIQUIDATIONS.name: DAY_SECONDS,
+    BARS.name: 3_600,
+    PROFILES.name: 3_600,
+    IMBALANCE.name: 3_600,
+    HEATMAP.name: 3_600,
+}
 """How long the embedded log keeps what is read at once or not at all. Books are most of what is
-collected, about a megabyte a second for six assets."""
+collected, about a megabyte a second for six assets; bars, profiles, imbalance and heat maps, which
+the store keeps, are together half as much."""
 
 
 LEASE_SHARE = 0.9

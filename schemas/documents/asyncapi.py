@@ -12,14 +12,19 @@ from schemas import examples
 from schemas.documents.json_schema import file_name, summary
 from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import (
+    BARS,
     BOOKS,
     CONTENT_TYPE,
     CVD,
+    CVD_STRUCTURE,
     DEADLETTER,
     EPOCHS,
     FOOTPRINTS,
+    HEATMAP,
+    IMBALANCE,
     INSTRUMENTS,
     LIQUIDATIONS,
+    PROFILES,
     QUALITY,
     SNAPSHOTS,
     TICKERS,
@@ -94,13 +99,36 @@ PROCESSES = (
     ),
     Process(
         "processors",
-        sends=(FOOTPRINTS, CVD, QUALITY, DEADLETTER, SNAPSHOTS),
+        sends=(
+            FOOTPRINTS,
+            CVD,
+            BARS,
+            PROFILES,
+            CVD_STRUCTURE,
+            IMBALANCE,
+            HEATMAP,
+            QUALITY,
+            DEADLETTER,
+            SNAPSHOTS,
+        ),
         receives=(EPOCHS, TRADES, SNAPSHOTS),
     ),
     Process(
         "sinks",
         sends=(DEADLETTER,),
-        receives=(EPOCHS, TRADES, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY),
+        receives=(
+            EPOCHS,
+            TRADES,
+            INSTRUMENTS,
+            FOOTPRINTS,
+            CVD,
+            BARS,
+            PROFILES,
+            CVD_STRUCTURE,
+            IMBALANCE,
+            HEATMAP,
+            QUALITY,
+        ),
     ),
 )
 """`topics` is the command that makes the topics on a cluster, `perptape topics apply`."""

@@ -32,6 +32,7 @@ _DECIMALS = {
     r"^(lot|open_interest)$": "Base coin, as decimal text.",
     r"^venue_(tick|lot)$": "In the venue's own units, as decimal text.",
     r"_rate$": "A fraction, as decimal text.",
+    r"^threshold$": "Trades, base coin, quote coin or price, by the rule, as decimal text.",
 }
 
 
@@ -51,6 +52,7 @@ CODES = {
         f"Bit {ORDER_PRICE}: nothing was filled yet, price and quantity are the order's."
     ),
     "BookBand.coverage": f"Bits: {BID_COVERED} bids known to the edge, {ASK_COVERED} asks.",
+    "BandDepth.coverage": f"Bits: {BID_COVERED} bids known to the edge, {ASK_COVERED} asks.",
     "Row.marks": f"Bits: {_words(Mark)}.",
 }
 """What small integers mean, by record or row and field."""

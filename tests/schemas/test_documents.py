@@ -31,6 +31,7 @@ EACH_TOPIC = pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda topic:
 DURATIONS = {
     "clock_skew_us", "interval_us", "lag_p50_us", "lag_p99_us", "clock_offset_us",
     "watermark_lag_us", "crossed_us", "invalid_us",
+    "path_resolution_us",
 }  # fmt: skip
 
 

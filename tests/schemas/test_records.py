@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import examples
 from schemas.books import BOOKS_SCHEMA, BookBatch, BookState
 from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
 from schemas.footprints import FootprintBar, Row, Stack, ValueArea
@@ -23,7 +24,14 @@ from schemas.liquidations import (
 from schemas.market import DataSource, FeedState, Kind, Scope, TradeIds, scope_of
 from schemas.ops import DeadLetter, Epoch, QualityEvent, QualityKind, Snapshot
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
-from schemas.topics import TOPICS
+from schemas.topics import (
+    BARS,
+    CVD_STRUCTURE,
+    HEATMAP,
+    IMBALANCE,
+    PROFILES,
+    TOPICS,
+)
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 
 COMPLETENESS = Completeness(
@@ -276,6 +284,21 @@ EXAMPLES: list[msgspec.Struct] = [
         state=msgspec.Raw(b'{"bars":[1,2,{"x":null}]}'),
     ),
     Epoch(epoch=3_620_000, created_us=1_795_036_800_000_000, topics=["md.norm.trades.v1"]),
+]
+
+PUBLISHED = (
+    BARS,
+    PROFILES,
+    CVD_STRUCTURE,
+    IMBALANCE,
+    HEATMAP,
+)
+"""Topics whose published examples stand for themselves."""
+
+EXAMPLES += [
+    msgspec.json.decode(json.dumps(record), type=topic.record)
+    for topic in PUBLISHED
+    for record in examples.load(topic.schema_name).values()
 ]
 
 

@@ -37,9 +37,15 @@ def choice_of(root: Schema, schema: Schema, value: Any) -> Schema:
     }  # fmt: skip
     kind = kinds[type(value)]
     for choice in choices(root, schema):
-        if "type" not in choice or choice["type"] in (kind, "number" if kind == "integer" else ""):
+        if type_of(choice) in (None, kind, "number" if kind == "integer" else ""):
             return choice
     raise AssertionError(f"{value!r} is not of {schema}")
+
+
+def type_of(choice: Schema) -> str | None:
+    """Return the type that a schema names, None where any value will do; words are texts."""
+    named: str | None = choice.get("type", "string" if "enum" in choice else None)
+    return named
 
 
 def nodes(root: Schema, record: Any) -> Iterator[Node]:
@@ -75,7 +81,7 @@ def branches(root: Schema, schema: Schema, place: str = "") -> Iterator[str]:
     options = choices(root, schema)
     for option in options:
         if len(options) > 1:
-            yield f"{place}: {option['type']}"
+            yield f"{place}: {type_of(option)}"
         for name, inner in option.get("properties", {}).items():
             yield from branches(root, inner, f"{place}/{name}")
         for at, inner in enumerate(option.get("prefixItems", [])):
@@ -94,7 +100,7 @@ def branches_taken(root: Schema, record: Any) -> Iterator[str]:
         if "default" in node.schema and node.value != node.schema["default"]:
             yield f"{node.place}: not the default"
         if len(options) > 1:
-            yield f"{node.place}: {choice['type']}"
+            yield f"{node.place}: {type_of(choice)}"
         if node.value and ("items" in choice or "additionalProperties" in choice):
             yield f"{node.place}: filled"
 
