@@ -40,7 +40,7 @@ def test_a_partition_is_inside_the_topic(key: bytes, partitions: int) -> None:
 def test_every_topic_is_filed_under_its_own_well_formed_name() -> None:
     for name, topic in TOPICS.items():
         assert name == topic.name
-        assert re.fullmatch(r"md\.(norm|ref|flow|ops)\.[a-z]+\.v\d+", name)
+        assert re.fullmatch(r"md\.(norm|ref|flow|ops)\.[a-z_]+\.v\d+", name)
 
 
 def test_topics_keyed_by_asset_have_the_same_partition_count() -> None:

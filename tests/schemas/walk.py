@@ -37,7 +37,9 @@ def choice_of(root: Schema, schema: Schema, value: Any) -> Schema:
     }  # fmt: skip
     kind = kinds[type(value)]
     for choice in choices(root, schema):
-        if "type" not in choice or choice["type"] in (kind, "number" if kind == "integer" else ""):
+        if "type" not in choice and value in choice.get("enum", [value]):
+            return choice
+        if choice.get("type") in (kind, "number" if kind == "integer" else kind):
             return choice
     raise AssertionError(f"{value!r} is not of {schema}")
 
@@ -70,12 +72,12 @@ def branches(root: Schema, schema: Schema, place: str = "") -> Iterator[str]:
 
     The names are those of `branches_taken`.
     """
-    if "default" in schema and place != "/schema":
+    if "default" in schema and place != "/schema" and schema.get("enum") != [schema["default"]]:
         yield f"{place}: not the default"
     options = choices(root, schema)
     for option in options:
         if len(options) > 1:
-            yield f"{place}: {option['type']}"
+            yield f"{place}: {option.get('type', 'enum')}"
         for name, inner in option.get("properties", {}).items():
             yield from branches(root, inner, f"{place}/{name}")
         for at, inner in enumerate(option.get("prefixItems", [])):
@@ -94,7 +96,7 @@ def branches_taken(root: Schema, record: Any) -> Iterator[str]:
         if "default" in node.schema and node.value != node.schema["default"]:
             yield f"{node.place}: not the default"
         if len(options) > 1:
-            yield f"{node.place}: {choice['type']}"
+            yield f"{node.place}: {choice.get('type', 'enum')}"
         if node.value and ("items" in choice or "additionalProperties" in choice):
             yield f"{node.place}: filled"
 
