@@ -1,5 +1,7 @@
 """Estimated liquidation levels (`md.flow.liquidation_levels.v1`). Source: definitions 5.11."""
 
+from typing import Literal
+
 import msgspec
 
 from schemas.lineage import Completeness, DerivedHeader
@@ -41,7 +43,7 @@ class LiquidationLevels(DerivedHeader, frozen=True, kw_only=True):
     """
 
     schema: str = LIQUIDATION_LEVELS_SCHEMA
-    kind: str = "estimate"
+    kind: Literal["estimate"] = "estimate"
     minute_start_us: int
     map_start_us: int
     tick: str

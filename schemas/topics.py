@@ -8,12 +8,25 @@ import msgspec
 
 from schemas.bars import BAR_SCHEMA, BARS_TOPIC, TradeBar
 from schemas.books import BOOKS_SCHEMA, BookBatch
+from schemas.cascades import CASCADES_SCHEMA, CASCADES_TOPIC, Cascade
+from schemas.context import CONTEXT_SCHEMA, CONTEXT_TOPIC, MarketContext
 from schemas.cvd import CVD_SCHEMA, CvdStep
 from schemas.cvd_structure import CVD_STRUCTURE_SCHEMA, CVD_STRUCTURE_TOPIC, CvdStructure
+from schemas.events import EVENTS_TOPIC, FLOW_EVENT_SCHEMA, FlowEvent
 from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar
 from schemas.heatmap import HEATMAP_SCHEMA, HEATMAP_TOPIC, HeatmapStep
 from schemas.imbalance import IMBALANCE_SCHEMA, IMBALANCE_TOPIC, ImbalanceStep
 from schemas.instruments import INSTRUMENT_SCHEMA, Instrument
+from schemas.liquidation_flow import (
+    LIQUIDATION_FLOW_SCHEMA,
+    LIQUIDATION_FLOW_TOPIC,
+    LiquidationFlow,
+)
+from schemas.liquidation_levels import (
+    LIQUIDATION_LEVELS_SCHEMA,
+    LIQUIDATION_LEVELS_TOPIC,
+    LiquidationLevels,
+)
 from schemas.liquidations import LIQUIDATIONS_SCHEMA, LiquidationBatch
 from schemas.ops import (
     DEADLETTER_SCHEMA,
@@ -28,6 +41,7 @@ from schemas.ops import (
 from schemas.profiles import PROFILE_SCHEMA, PROFILES_TOPIC, VolumeProfile
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.trades import TRADES_SCHEMA, TradeBatch
+from schemas.trapped import TRAPPED_SCHEMA, TRAPPED_TOPIC, TrappedPositions
 
 PARTITIONS = 12
 DAY_SECONDS = 86_400
@@ -171,6 +185,58 @@ HEATMAP = Topic(
     about="What rests at which price of every venue, in one-second steps.",
     retention_seconds=2 * DAY_SECONDS,
 )
+# A simulated hour of one asset has 2,600 of 900 bytes: kept as long as the bars that they name.
+EVENTS = Topic(
+    EVENTS_TOPIC,
+    FlowEvent,
+    FLOW_EVENT_SCHEMA,
+    key="asset",
+    about="Flow events with their states: large prints, absorption, zones, divergence and more.",
+    retention_seconds=7 * DAY_SECONDS,
+)
+# These two are few and judged by later: kept as long as the liquidations themselves.
+CASCADES = Topic(
+    CASCADES_TOPIC,
+    Cascade,
+    CASCADES_SCHEMA,
+    key="asset",
+    about="Liquidation cascades: every change of state, and each minute while one is on.",
+    retention_seconds=30 * DAY_SECONDS,
+)
+LIQUIDATION_FLOW = Topic(
+    LIQUIDATION_FLOW_TOPIC,
+    LiquidationFlow,
+    LIQUIDATION_FLOW_SCHEMA,
+    key="asset",
+    about="Liquidations per second and minute with their bounds, and their clusters.",
+    retention_seconds=30 * DAY_SECONDS,
+)
+# Six records of 9 kB a minute and asset, 80 MB a day: as long as the footprints beside it.
+CONTEXT = Topic(
+    CONTEXT_TOPIC,
+    MarketContext,
+    CONTEXT_SCHEMA,
+    key="asset",
+    about="Open interest, funding, basis and quadrants: every 10 s, final each minute.",
+    retention_seconds=7 * DAY_SECONDS,
+)
+# Each is a whole map (16 kB in the first hour, 100 kB when full): older ones are in the store.
+LIQUIDATION_LEVELS = Topic(
+    LIQUIDATION_LEVELS_TOPIC,
+    LiquidationLevels,
+    LIQUIDATION_LEVELS_SCHEMA,
+    key="asset",
+    about="Estimated liquidation levels: one map a minute.",
+    retention_seconds=2 * DAY_SECONDS,
+)
+TRAPPED = Topic(
+    TRAPPED_TOPIC,
+    TrappedPositions,
+    TRAPPED_SCHEMA,
+    key="asset",
+    about="Estimated positions under water: one map a minute.",
+    retention_seconds=2 * DAY_SECONDS,
+)
 QUALITY = Topic(
     "md.ops.quality.v1",
     QualityEvent,
@@ -210,13 +276,20 @@ EPOCHS = Topic(
 TOPICS = {
     topic.name: topic
     for topic in (
-        TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER,
-        SNAPSHOTS, EPOCHS,
+        TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS,
+        FOOTPRINTS, CVD,
         BARS,
         PROFILES,
         CVD_STRUCTURE,
         IMBALANCE,
         HEATMAP,
+        EVENTS,
+        CASCADES,
+        LIQUIDATION_FLOW,
+        CONTEXT,
+        LIQUIDATION_LEVELS,
+        TRAPPED,
+        QUALITY, DEADLETTER, SNAPSHOTS, EPOCHS,
     )
 }  # fmt: skip
 """Retention is by size and use. What is written each second of every series or book is read at once

@@ -1,5 +1,7 @@
 """Estimated trapped positions (`md.flow.trapped.v1`). Source: definitions 5.11, 5.12."""
 
+from typing import Literal
+
 import msgspec
 
 from schemas.lineage import Completeness, DerivedHeader
@@ -41,7 +43,7 @@ class TrappedPositions(DerivedHeader, frozen=True, kw_only=True):
     """
 
     schema: str = TRAPPED_SCHEMA
-    kind: str = "estimate"
+    kind: Literal["estimate"] = "estimate"
     minute_start_us: int
     map_start_us: int
     tick: str

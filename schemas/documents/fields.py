@@ -13,7 +13,10 @@ from schemas.market import CLASS_MASK, OFF_GRID, OrderClass, Side
 DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
 """A plain decimal: no exponent, no blanks."""
 
-_TIMES = r"(^|_)(time|start|end|watermark|anchor|seen|created|from|to)_us$"
+_TIMES = (
+    r"(^|_)(time|start|end|watermark|anchor|seen|created|from|to"
+    r"|as_of|extreme|known|onset|outcome|peak|since)_us$"
+)
 _UNITS = {
     _TIMES: "Microseconds since 1970-01-01 UTC.",
     r"_us$": "Microseconds.",
@@ -21,7 +24,7 @@ _UNITS = {
     r"_seconds$": "Seconds.",
     r"_bytes$": "Bytes.",
     r"_bp$": "Basis points.",
-    r"_usd_cents$": "Hundredths of a US dollar; dollar coins count as dollars.",
+    r"(^|_)usd_cents$": "Hundredths of a US dollar; dollar coins count as dollars.",
     r"_tick_lots$": "Quote coin, in steps of `tick * lot`.",
     r"_ticks$": "Quote coin per base coin, in steps of `tick`.",
     r"_lots$": "Base coin, in steps of `lot`.",
@@ -51,6 +54,8 @@ CODES = {
         f"Bit {BACKLOG}: the venue repeated it. "
         f"Bit {ORDER_PRICE}: nothing was filled yet, price and quantity are the order's."
     ),
+    "LevelRow.side": f"{_words(LiquidatedSide)}.",
+    "TrappedRow.side": f"{_words(LiquidatedSide)}.",
     "BookBand.coverage": f"Bits: {BID_COVERED} bids known to the edge, {ASK_COVERED} asks.",
     "BandDepth.coverage": f"Bits: {BID_COVERED} bids known to the edge, {ASK_COVERED} asks.",
     "Row.marks": f"Bits: {_words(Mark)}.",

@@ -32,6 +32,7 @@ DURATIONS = {
     "clock_skew_us", "interval_us", "lag_p50_us", "lag_p99_us", "clock_offset_us",
     "watermark_lag_us", "crossed_us", "invalid_us",
     "path_resolution_us",
+    "age_us", "index_age_us", "interest_age_us", "mark_age_us", "oldest_age_us",
 }  # fmt: skip
 
 
@@ -141,6 +142,22 @@ def test_every_code_that_is_explained_exists() -> None:
         ),
         ("cvd.v1", "Cumulative", "delta_lots delta_usd_cents volume_lots volume_usd_cents"),
         ("cvd.v1", "InputRange", "topic partition first_offset last_offset"),
+        (
+            "liquidation_levels.v1",
+            "LevelRow",
+            "row_ticks side est_usd_cents low_usd_cents high_usd_cents since_us",
+        ),
+        (
+            "trapped.v1",
+            "TrappedRow",
+            "row_ticks side est_usd_cents loss_usd_cents share since_us",
+        ),
+        ("context.v1", "InterestChange", "window_seconds start_lots change_lots change venues"),
+        (
+            "context.v1",
+            "PriceQuadrant",
+            "window_seconds quadrant price_change_bp atr_bp reference",
+        ),
     ],
 )
 def test_the_places_of_a_row_have_names(schema_name: str, row: str, names: str) -> None:

@@ -1,6 +1,7 @@
 """Every record type goes over the wire as JSON and comes back equal."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -26,11 +27,18 @@ from schemas.ops import DeadLetter, Epoch, QualityEvent, QualityKind, Snapshot
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.topics import (
     BARS,
+    CASCADES,
+    CONTEXT,
     CVD_STRUCTURE,
+    EVENTS,
     HEATMAP,
     IMBALANCE,
+    LIQUIDATION_FLOW,
+    LIQUIDATION_LEVELS,
     PROFILES,
     TOPICS,
+    TRAPPED,
+    Topic,
 )
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 
@@ -264,6 +272,12 @@ def dead_letter() -> DeadLetter:
     )
 
 
+def published(topic: Topic) -> Iterator[msgspec.Struct]:
+    """Yield the examples that are in the published documents."""
+    for record in examples.load(topic.schema_name).values():
+        yield msgspec.json.decode(json.dumps(record), type=topic.record)
+
+
 EXAMPLES: list[msgspec.Struct] = [
     trade_batch([(1, 650_000, 5, 1, "uuid-1", 0), (2, 650_001, 1, -1, 2**60, 16)]),
     trade_batch([]),
@@ -284,21 +298,17 @@ EXAMPLES: list[msgspec.Struct] = [
         state=msgspec.Raw(b'{"bars":[1,2,{"x":null}]}'),
     ),
     Epoch(epoch=3_620_000, created_us=1_795_036_800_000_000, topics=["md.norm.trades.v1"]),
-]
-
-PUBLISHED = (
-    BARS,
-    PROFILES,
-    CVD_STRUCTURE,
-    IMBALANCE,
-    HEATMAP,
-)
-"""Topics whose published examples stand for themselves."""
-
-EXAMPLES += [
-    msgspec.json.decode(json.dumps(record), type=topic.record)
-    for topic in PUBLISHED
-    for record in examples.load(topic.schema_name).values()
+    *published(BARS),
+    *published(PROFILES),
+    *published(CVD_STRUCTURE),
+    *published(IMBALANCE),
+    *published(HEATMAP),
+    *published(EVENTS),
+    *published(CASCADES),
+    *published(LIQUIDATION_FLOW),
+    *published(CONTEXT),
+    *published(LIQUIDATION_LEVELS),
+    *published(TRAPPED),
 ]
 
 

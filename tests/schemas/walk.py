@@ -43,8 +43,10 @@ def choice_of(root: Schema, schema: Schema, value: Any) -> Schema:
 
 
 def type_of(choice: Schema) -> str | None:
-    """Return the type that a schema names, None where any value will do; words are texts."""
-    named: str | None = choice.get("type", "string" if "enum" in choice else None)
+    """Return the type that a schema names, or that its words are of; None where any will do."""
+    named: str | None = choice.get("type")
+    if named is None and "enum" in choice:
+        return "integer" if isinstance(choice["enum"][0], int) else "string"
     return named
 
 
@@ -76,7 +78,7 @@ def branches(root: Schema, schema: Schema, place: str = "") -> Iterator[str]:
 
     The names are those of `branches_taken`.
     """
-    if "default" in schema and place != "/schema":
+    if "default" in schema and place != "/schema" and schema.get("enum") != [schema["default"]]:
         yield f"{place}: not the default"
     options = choices(root, schema)
     for option in options:
