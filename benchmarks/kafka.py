@@ -2,7 +2,8 @@
 
 A real broker, and the program's own processes: figures are what their counters say. The machine's
 cores are shared by the broker, the worker, the sink and whoever feeds them, so that a figure is of
-all of them together; the processor time of each is printed beside it.
+all of them together; the processor time of each is printed beside it. Only trades are fed, and
+workers compute footprint and CVD; one line has all of the toolkit on.
 
     python -m benchmarks.kafka
 """
@@ -93,7 +94,7 @@ def worker_rate(assets: Sequence[str], host: str) -> dict[str, float]:
                 return await feed(bus, records)
 
         filled = asyncio.run(fill())
-        worker = running.start("process", "--host", host)
+        worker = _worker(running, host)
         passed = until(worker, COUNTED, trades)
         return {
             "partitions": len(assets),
@@ -103,12 +104,17 @@ def worker_rate(assets: Sequence[str], host: str) -> dict[str, float]:
         }
 
 
-def whole_path(assets: Sequence[str], host: str) -> dict[str, float]:
+def _worker(running: Desk, host: str, *, toolkit: bool = False) -> Service:
+    return running.start("process", "--host", host, PERPTAPE_TOOLKIT=str(toolkit))
+
+
+def whole_path(assets: Sequence[str], host: str, *, toolkit: bool = False) -> dict[str, float]:
     """Return the pace of feeder, broker, worker and sink at once, from the first to the last."""
     records = logs(assets, 2 * TRADES_EACH // len(assets))
     trades = len(records) * BATCH
     with desk() as running:
-        worker, sink = running.start("process", "--host", host), running.start("sink", "clickhouse")
+        worker = _worker(running, host, toolkit=toolkit)
+        sink = running.start("sink", "clickhouse")
         _ready([worker, sink])
 
         async def fill() -> float:
@@ -175,7 +181,7 @@ async def _fill_naive(bootstrap: str, messages: Sequence[bytes]) -> None:
 def latency(host: str) -> dict[str, float]:
     """Return milliseconds from a batch's receipt to an output of it in a subscriber's hands."""
     with desk() as running:
-        worker = running.start("process", "--host", host)
+        worker = _worker(running, host)
         _ready([worker])
         delays = sorted(asyncio.run(_delays(running)))
     return {
@@ -231,9 +237,10 @@ def restore() -> dict[str, float]:
 
 async def _restore(running: Desk) -> dict[str, float]:
     async with running.bus() as bus:
+        params = EngineParams(toolkit=False)
         engines, writers = [], []
         for number in range(TRADES.partitions):
-            engine = Engine(EngineParams(), bus.epoch)
+            engine = Engine(params, bus.epoch)
             for offset, value in enumerate(write_log(RESTORED_TRADES, LOG_RATE, number)):
                 engine.process(TRADES.name, number, offset, value)
             engines.append(engine)
@@ -243,7 +250,7 @@ async def _restore(running: Desk) -> dict[str, float]:
             for writer, engine in zip(writers, engines, strict=True):
                 written += await writer.write(engine)
         started = time.perf_counter()
-        partitions = Partitions(bus, EngineParams())
+        partitions = Partitions(bus, params)
         await partitions.take(range(TRADES.partitions))
         seconds = time.perf_counter() - started
         if partitions.trades != TRADES.partitions * RESTORED_TRADES:
@@ -264,10 +271,11 @@ def main() -> None:
             )
     naive = naive_rate()
     print(f"\none JSON message a trade, stock Faust agent: {naive:,.0f} trades/s")
-    for host in ("plain", "faust"):
-        row = whole_path(spread(4), host)
+    for host, toolkit in (("plain", False), ("faust", False), ("faust", True)):
+        row = whole_path(spread(4), host, toolkit=toolkit)
+        what = f"{host}, toolkit" if toolkit else host
         print(
-            f"feeder to tables, {host}: {row['trades']:,.0f} trades/s, "
+            f"feeder to tables, {what}: {row['trades']:,.0f} trades/s, "
             f"{row['trades'] / naive:.1f} x; cores: worker {row['worker']:.2f}, "
             f"sink {row['sink']:.2f}"
         )

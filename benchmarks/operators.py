@@ -116,7 +116,7 @@ def write_log(
 
 def operators(log: list[bytes]) -> float:
     """Return the seconds in which an engine works a log off."""
-    engine = Engine(EngineParams(), 1)
+    engine = Engine(EngineParams(toolkit=False), 1)
     started = time.perf_counter()
     for offset, value in enumerate(log):
         engine.process("md.norm.trades.v1", 0, offset, value)

@@ -22,7 +22,7 @@ class EngineParams(msgspec.Struct, frozen=True, kw_only=True):
     `toolkit` runs the operators over closed seconds, which need the topics beside the trades.
     """
 
-    toolkit: bool = False
+    toolkit: bool = True
     footprint: FootprintParams = FootprintParams()
     units: dict[str, AssetUnits] = {}
 

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     base_interval_seconds: int = Field(
         60, ge=1, le=3600, description="Base interval of footprints."
     )
+    toolkit: bool = Field(
+        True, description="Whether all of the order flow is computed, or footprint and CVD alone."
+    )
     grids: dict[str, AssetGrid] = Field({}, description="Grids of assets, over the built-in ones.")
     http_port: int = Field(8123, ge=0, le=65535, description="Port of the read-only SQL server.")
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics are served at.")

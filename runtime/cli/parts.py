@@ -51,7 +51,7 @@ def engine_params(settings: Settings) -> Any:  # processors.engine.EngineParams
         for asset, grid in settings.grids.items()
     }
     params = footprint.FootprintParams(interval_seconds=settings.base_interval_seconds)
-    return engine.EngineParams(footprint=params, units=grids)
+    return engine.EngineParams(toolkit=settings.toolkit, footprint=params, units=grids)
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ def _asset_of(partition: int) -> str:
 ASSETS = tuple(_asset_of(partition) for partition in range(PARTITIONS))
 """The asset of each partition."""
 
-ENGINE = EngineParams(footprint=PARAMS.footprint, units=dict.fromkeys(ASSETS, UNITS))
+ENGINE = EngineParams(toolkit=False, footprint=PARAMS.footprint, units=dict.fromkeys(ASSETS, UNITS))
 
 
 async def main(bus_name: str, instance: str) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from runtime.log import configure_logging
 from runtime.settings import load_settings
 from schemas.cvd import CvdStep
 from schemas.footprints import FootprintBar
-from schemas.lineage import OFFSET_BITS
+from schemas.lineage import OFFSET_BITS, DerivedHeader
 from schemas.ops import DeadLetter, QualityEvent, QualityKind
 from schemas.topics import CVD, DEADLETTER, FOOTPRINTS, QUALITY, TOPICS
 from sinks.clickhouse.access import Reader, open_reader
@@ -232,12 +233,19 @@ def _take_step(value: bytes, kind: Kind) -> Taken:
     return identity, step.revision, _content(step, kind) if step.is_final else None
 
 
-def _content(record: FootprintBar | CvdStep, kind: Kind) -> bytes:
+def _content(record: FootprintBar | CvdStep | DerivedHeader, kind: Kind) -> bytes:
     if kind is VALUES:
         same = msgspec.structs.replace(record, revision=0, inputs=[])
     else:
         same = msgspec.structs.replace(record, revision=record.revision % (1 << OFFSET_BITS))
     return msgspec.json.encode(same)
+
+
+def _take_derived(value: bytes, kind: Kind, record: type[DerivedHeader]) -> Taken:
+    """Take a record of the toolkit: it is made once, so that all of it is its identity."""
+    derived = msgspec.json.decode(value, type=record)
+    content = _content(derived, kind)
+    return (derived.asset, content), 0, content if derived.is_final else None
 
 
 def _take_event(value: bytes, kind: Kind) -> Taken:
@@ -256,6 +264,11 @@ _TAKE: Mapping[str, Callable[[bytes, Kind], Taken]] = {
     CVD.name: _take_step,
     QUALITY.name: _take_event,
     DEADLETTER.name: _take_letter,
+    **{
+        topic.name: partial(_take_derived, record=topic.record)
+        for topic in TOPICS.values()
+        if issubclass(topic.record, DerivedHeader)
+    },
 }
 
 

@@ -4,8 +4,7 @@ The recordings go through the recorded replay. The market (eight feeds of four v
 on partitions of their own, with a cascade) goes through dialects and sessions step by step, without
 sockets and clocks: the same records in every session of the tests. On its way every feed loses its
 connection once, and OKX answers late for a while, so that there are gaps, repairs, late trades and
-corrections. Books, tickers and liquidations are left out: nobody behind the log reads them yet, and
-they are nine tenths of it.
+corrections. Books are those of one asset on two venues: all would be nine tenths of the log.
 """
 
 import asyncio
@@ -26,19 +25,19 @@ from collectors.session.memory import Memory
 from collectors.session.opening import open_line
 from collectors.session.outcome import Outcome
 from collectors.session.session import LINGER_US, Session
-from collectors.venue import Channel, Plan, Request
+from collectors.venue import Channel, Plan, Request, Stream
 from runtime.backoff import Backoff
 from runtime.bus.protocol import Outgoing
 from runtime.recordings import RecordedFrame
 from schemas.market import Kind, Side
-from schemas.topics import INSTRUMENTS, QUALITY, TRADES
+from schemas.topics import BOOKS, INSTRUMENTS, LIQUIDATIONS, QUALITY, TICKERS, TRADES
 from simulator.catalogue import FEEDS
 from simulator.dialects import make_dialect
 from simulator.dialects.base import Frame, Reply, RestRequest
 from simulator.dialects.base import Session as Conversation
 from simulator.flow import Cascade
 from simulator.market import ScriptedMarket
-from simulator.model import SimTrade
+from simulator.model import SimEvent
 from tests.captures import CAPTURES, capture
 from tests.contract.venue_cases import drive
 
@@ -57,7 +56,13 @@ OUTAGE_SECONDS = 4.0
 STALL = ("okx.swap", 130.0, 172.0)
 """A feed whose frames of a while come all at once, after others have closed their bars."""
 
-_KEPT = {TRADES.name, QUALITY.name, INSTRUMENTS.name}
+BOOKED = ("SOL", ("binance.usdm", "okx.swap"))
+"""The asset and the feeds whose books are in the log."""
+
+_KEPT = {
+    *(TRADES.name, BOOKS.name, LIQUIDATIONS.name, TICKERS.name),
+    *(QUALITY.name, INSTRUMENTS.name),
+}
 
 
 class Kept:
@@ -118,12 +123,12 @@ class _Feed:
         self.instruments = choose_instruments(drive(self.feed, self.rest), ASSETS, QUOTES)
         self.shared = self.feed.memory()
         self.outbox.put_instruments(self.instruments, self.now_us)
-        trades = [
+        streams = [
             stream
             for stream in self.feed.streams(self.instruments)
-            if stream.channel is Channel.TRADES
+            if stream.channel not in (Channel.BOOK, Channel.TOP) or self._is_booked(stream)
         ]
-        self.ends = [_End(self, plan) for plan in self.feed.plan(trades)]
+        self.ends = [_End(self, plan) for plan in self.feed.plan(streams)]
         number = FEEDS.index(self.name)
         self._away = (20.0 + 15.0 * number, 20.0 + 15.0 * number + OUTAGE_SECONDS)
         self._held: list[Frame] = []
@@ -134,7 +139,11 @@ class _Feed:
         asked = RestRequest(request.method, path, query, request.body or b"")
         return self.dialect.rest(asked).body
 
-    def go_on(self, events: list[SimTrade], now_us: int) -> None:
+    def _is_booked(self, stream: Stream) -> bool:
+        asset, feeds = BOOKED
+        return asset in stream.assets and self.name in feeds
+
+    def go_on(self, events: list[SimEvent], now_us: int) -> None:
         """Let the venue make one step, and the collector whatever follows from it."""
         self.now_us = now_us
         seconds = (now_us - START_US) / 1e6
@@ -253,9 +262,9 @@ def scripted() -> list[Outgoing]:
     outbox, kept = _outbox()
     feeds = [_Feed(name, market, outbox, START_US) for name in FEEDS]
     for now_us in range(START_US, START_US + SECONDS * 1_000_000, STEP_US):
-        happened: dict[str, list[SimTrade]] = {name: [] for name in FEEDS}
-        for trade in market.until(now_us, 10**6):
-            happened[trade.instrument.feed].append(trade)
+        happened: dict[str, list[SimEvent]] = {name: [] for name in FEEDS}
+        for event in market.events(now_us, 10**6):
+            happened[event.instrument.feed].append(event)
         for feed in feeds:
             feed.go_on(happened[feed.name], now_us)
     asyncio.run(outbox.flush())

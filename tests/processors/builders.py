@@ -25,6 +25,7 @@ NOON = 1_704_110_400 * SECOND
 
 UNITS = AssetUnits(tick="0.01", lot="0.001", row_size="1")
 PARAMS = EngineParams(
+    toolkit=False,
     footprint=FootprintParams(wide_seconds=(300, 900, 3600), row_factors=(1, 5)),
     units={"BTC": UNITS},
 )

@@ -28,7 +28,7 @@ from tests.processors.seconds.market import (
     liquidation_batch,
 )
 
-PARAMS = EngineParams(toolkit=True, units={"BTC": UNITS})
+PARAMS = EngineParams(units={"BTC": UNITS})
 TOPIC = {
     "trades": TRADES.name,
     "books": BOOKS.name,
