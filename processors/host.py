@@ -6,6 +6,7 @@ partitions of one group. `processors.app` is the same under Faust.
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -76,11 +77,18 @@ class BusHost:
         consumer = await self._open()
         ends = await self._bus.end_offsets(SOURCE)
         idle = 0
-        while any(self._position(partition) < end for partition, end in enumerate(ends)):
+        while self._left(ends):
             idle = 0 if await self._round(consumer) else idle + 1
             if idle == IDLE_ROUNDS:
                 break  # retention has removed what was left
         await self._commit(await self._partitions.save())
+
+    async def left(self) -> int:
+        """Return how many records of the trades topic are not worked off; of all partitions."""
+        return self._left(await self._bus.end_offsets(SOURCE))
+
+    def _left(self, ends: Sequence[int]) -> int:
+        return sum(max(0, end - self._position(number)) for number, end in enumerate(ends))
 
     async def close(self) -> None:
         """Take a last snapshot of what changed and let go of the log."""

@@ -51,7 +51,8 @@ class BookBatch(BatchHeader, frozen=True, kw_only=True):
     """One book, and every change of its best prices since the record before.
 
     `bids` and `asks` are the best `TOP_LEVELS`, best first, in `tick` and `lot`. `event_time_us` is
-    the venue's time of the last update in it and `update_id` the venue's number of it. `book_epoch`
+    the venue's time of the last update in it (0 where it has not said one yet: a snapshot alone)
+    and `update_id` the venue's number of it. `book_epoch`
     counts the times the book was built anew in this session. Where `book_valid` is false the levels
     and bands are empty and `book_state` says why. `bid_levels` and `ask_levels` are how many levels
     are known. `top_stream` names the stream of `tops`: the venue's best-price stream, or the book

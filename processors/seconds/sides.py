@@ -112,7 +112,8 @@ def book_view(batch: BookBatch, units: AssetUnits) -> BookView:
     """
     tick, lot = steps_in(batch.tick, units.tick), steps_in(batch.lot, units.lot)
     if batch.book_valid:
-        check_time(batch, batch.event_time_us)
+        if batch.event_time_us:
+            check_time(batch, batch.event_time_us)
         _check_side("bids", batch.bids, tick, lot, descending=True)
         _check_side("asks", batch.asks, tick, lot, descending=False)
         if batch.bids and batch.asks and batch.bids[0][0] >= batch.asks[0][0]:

@@ -1,6 +1,7 @@
 """The parts of a pipeline, made as the settings say; commands put them together."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from runtime.bus.protocol import Bus
 from runtime.cli.market import Market
 from runtime.cli.stages import stage
+from runtime.errors import BusError
 from runtime.metrics import Metrics
 from runtime.recordings import RecordedFrame
 from runtime.settings import EMBEDDED, Settings
@@ -36,6 +38,9 @@ KEPT_SECONDS = {
 collected, about a megabyte a second for six assets; bars, profiles, imbalance and heat maps, which
 the store keeps, are together half as much."""
 
+
+WORK_OFF_SECONDS = 10.0
+"""For how long, at the stop, a part may work off what was collected."""
 
 LEASE_SHARE = 0.9
 """How much of the session time a round may take, before the group may give its partitions away."""
@@ -151,7 +156,12 @@ class Pipeline:
         self.sink = sink
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; a part that fails stops the others and is raised."""
+        """Work until told to stop; a part that fails stops the others and is raised.
+
+        Each part behind the collectors gets `WORK_OFF_SECONDS` for what those before it have sent;
+        `left` is how many records wait in the log after that, for the next start.
+        """
+        self.left = 0
         stops = [asyncio.Event() for _ in range(3)]
         runs: list[Callable[[asyncio.Event], Any]] = [
             self.collector.run,
@@ -161,11 +171,24 @@ class Pipeline:
         tasks = [asyncio.create_task(run(event)) for run, event in zip(runs, stops, strict=True)]
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        well = not any(task.done() for task in tasks)
         stopped.cancel()
         failures: list[BaseException | None] = []
-        for task, event in zip(tasks, stops, strict=True):
+        for part, task, event in zip((None, self.host, self.sink), tasks, stops, strict=True):
+            if part is not None and well:
+                self.left += await _work_off(part, task)
             event.set()
             failures += await asyncio.gather(task, return_exceptions=True)
         for failure in failures:
             if failure is not None:
                 raise failure
+
+
+async def _work_off(part: Any, task: asyncio.Task[Any]) -> int:
+    """Wait until a part has worked off what it can read; return how many records it has not."""
+    left = 1
+    with contextlib.suppress(TimeoutError, BusError):
+        async with asyncio.timeout(WORK_OFF_SECONDS):
+            while not task.done() and (left := await part.left()):
+                await asyncio.wait([task], timeout=0.05)
+    return left

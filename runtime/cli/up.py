@@ -58,7 +58,10 @@ async def _run(
                 shown.cancel()
                 await asyncio.gather(shown, return_exceptions=True)
     counts = f"{pipeline.host.trades:,} trades on the tape"
-    console.print(f"stopped: {counts}; everything collected is stored in {settings.store_name}")
+    stored = f"everything collected is stored in {settings.store_name}"
+    if pipeline.left:
+        stored = f"{pipeline.left:,} records wait in the log for the next start"
+    console.print(f"stopped: {counts}; {stored}")
 
 
 async def _show(asset: str, settings: Settings, console: Console) -> None:

@@ -144,6 +144,17 @@ class ClickHouseSink:
             if self._stored:
                 raise BusError("everything is stored, but the offsets could not be committed")
 
+    async def left(self) -> int:
+        """Return how many records are not read yet, of the partitions that are ours; while running.
+
+        Raises:
+            BusError: the log cannot be read.
+        """
+        if self._members is None:
+            return 0
+        consumer, ends = self._members[0], await self._ends()
+        return sum(max(0, ends[place] - consumer.position(*place)) for place in self._places)
+
     # What the consumer tells, inside its poll.
 
     async def assigned(self, places: frozenset[TopicPartition]) -> None:

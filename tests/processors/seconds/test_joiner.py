@@ -204,6 +204,17 @@ def test_times_of_1970_and_2100_are_refused(time_us: int) -> None:
         Join().take([("books", book_batch(said, time_us or 1, [(1, 1)], [(2, 1)]))])
 
 
+def test_a_book_whose_time_the_venue_has_not_said_is_of_its_receipt() -> None:
+    records = in_turn(MARKET.logs())
+    said = header(BINANCE, 7, 0, NOON + 12 * SECOND)
+    snapshot = book_batch(said, 0, [(5_999_000, 1)], [(5_999_001, 1)])
+    at = next(n for n, (_, one) in enumerate(records) if one.receive_time_us > NOON + 12 * SECOND)
+    found = joined([*records[:at], ("books", snapshot), *records[at:]])
+    second = next(one for one in found if one.start_us == NOON + 12 * SECOND)
+    times = [book.time_us for book in second.members["binance:BTC-USDT-PERP"].books]
+    assert said["receive_time_us"] in times
+
+
 @pytest.mark.parametrize(("price", "qty"), [("0", 1), ("60000", 0), ("9" * 18, 10**9)])
 def test_a_liquidation_that_cannot_be_is_refused(price: str, qty: int) -> None:
     said = header(BINANCE, 0, 0, NOON)
