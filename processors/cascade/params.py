@@ -78,8 +78,8 @@ class CascadeParams(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must be 1 or more, was {value}")
         if not _below(self.eased_share, self.rekindled_share):
             raise ValueError("eased_share must be below rekindled_share, or states alternate")
-        if self.leader_minutes < max(self.atr_bars + 1, 2 * self.pivot_bars + 1):
-            raise ValueError("leader_minutes must reach over the bars of ATR and pivots")
+        if self.leader_minutes < 2 * self.pivot_bars + 1:
+            raise ValueError("leader_minutes must reach over the bars of pivots")
 
     def floor_usd_cents(self, asset: str) -> int:
         """Return F60 of an asset in hundredths of USD."""

@@ -139,7 +139,7 @@ class CascadeSide:
             high=flow.high,
             low=flow.low,
             last=None if tape is None else tape.last,
-            true_ranges=None if tape is None else tape.true_ranges,
+            true_ranges=None if tape is None else tape.true_ranges(second.end_us),
             interest=interest,
             flow60=0 if tape is None else tape.flow60(self.sign),
             bar=scene.bar,

@@ -1,4 +1,4 @@
-"""The trades of one instrument in seconds and minutes: price, flow, ATR and levels.
+"""The trades of one instrument in seconds and minutes: price, flow, true ranges and levels.
 
 Minutes are made from the seconds' own trades, not taken from footprint bars: they then follow the
 same seconds and the same gaps as everything else here, whatever rows and intervals are configured.
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from processors.cascade.params import CascadeParams
 from processors.measures.aggressor import by_side
 from processors.measures.pivots import is_pivot
+from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
@@ -65,7 +66,7 @@ class Tape:
     """One instrument's trades as the cascade needs them."""
 
     def __init__(self, params: CascadeParams, state: Plain = None) -> None:
-        self._atr_bars, self._side_bars = params.atr_bars, params.pivot_bars
+        self._side_bars = params.pivot_bars
         self._kept = params.leader_minutes
         self._open: list[Plain] | None
         self._day: list[Plain] | None
@@ -78,7 +79,7 @@ class Tape:
         self._bought = sum(flow[0] for flow in self._flows)
         self._sold = sum(flow[1] for flow in self._flows)
         self._levels = {name: CascadeLevel(*level) for name, level in levels.items()}
-        self.true_ranges: int | None = state[7] if state else None
+        self._ranges = TrueRanges(60, params.atr_bars, state=state[7] if state else None)
 
     last: int | None
 
@@ -101,7 +102,6 @@ class Tape:
         """Drop what a hole in time has broken: the flow, and the open minute if it is another."""
         self._flows.clear()
         self._bought = self._sold = 0
-        self.true_ranges = None
         if self._open and self._open[0] != start_us - start_us % US_PER_MINUTE:
             self._minutes.append(_minute(self._open))
             self._open = None
@@ -132,7 +132,7 @@ class Tape:
         minute = _minute(opened)
         self._minutes.append(minute)
         self._open = None
-        self.true_ranges = self._true_ranges()
+        self._into_ranges(minute)
         self._find_pivots()
         self._into_day(minute)
         return CascadeBar(
@@ -160,6 +160,11 @@ class Tape:
         """What traded in the minutes that are kept, and in the open one."""
         return sum(one.notional for one in self._minutes) + (self._open[5] if self._open else 0)
 
+    def true_ranges(self, now_us: int) -> int | None:
+        """Return the sum over the last minutes in ticks, None unless all of them are whole."""
+        average = self._ranges.average(now_us)
+        return None if average is None else average[0]
+
     def levels(self, sign: int) -> list[CascadeLevel]:
         """Return the levels that a rise (sign 1) or a fall (-1) may cross."""
         names = ("pivot_high", "day_high") if sign > 0 else ("pivot_low", "day_low")
@@ -167,20 +172,14 @@ class Tape:
 
     # --- minutes
 
-    def _true_ranges(self) -> int | None:
-        """Return the sum over the last minutes, None unless they and the one before are whole.
-
-        A minute without trades has the range 0 at the close before it.
-        """
-        bars = self._newest(self._atr_bars + 1)
-        if bars is None or (close := bars[0].close) is None:
-            return None
-        total = 0
-        for bar in bars[1:]:
-            if bar.high is not None and bar.low is not None:
-                total += max(bar.high, close) - min(bar.low, close)
-            close = close if bar.close is None else bar.close
-        return total
+    def _into_ranges(self, minute: Minute) -> None:
+        """Let a whole minute count for the true range."""
+        if not minute.complete:
+            return
+        prices = None
+        if minute.high is not None and minute.low is not None and minute.close is not None:
+            prices = Prices(minute.high, minute.low, minute.close)
+        self._ranges.take(minute.start_us, prices)
 
     def _newest(self, count: int) -> list[Minute] | None:
         """Return the newest minutes where they follow one another and all are complete."""
@@ -230,7 +229,7 @@ class Tape:
             name: [level.kind, level.ticks, level.known_us] for name, level in self._levels.items()
         }
         history = [list(self._minutes), self._open, list(self._flows)]
-        return [*history, self.last, self._next_us, levels, self._day, self.true_ranges]
+        return [*history, self.last, self._next_us, levels, self._day, self._ranges.dump()]
 
 
 def _minute(opened: Sequence[Plain]) -> Minute:

@@ -12,8 +12,8 @@ How the definition is read
 - Only complete bars count, of instruments and of aggregates: of these `all` is then `common`.
 - The point of control stands for the middle of its row, so that both forms mirror each other. A bar
   with high = low has no position.
-- ATR is the mean true range of the last 14 complete bars in a row. A bar after a break has no
-  predecessor: its range is high - low.
+- ATR is the mean true range of the last 14 minutes, all of them complete
+  (`processors.measures.true_range`).
 - The flow form needs 129 s without a break: 120 rates of ten seconds. After one of a side, the next
   comes 120 s later at the earliest: what falls stays low for long. A second without trades keeps
   the last price.
@@ -31,7 +31,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from processors.events.bars import base_bars, key_of, whole
+from processors.events.bars import base_bars, key_of, prices_of, whole
 from processors.events.writer import SIDES, Event, EventWriter, bar_name, event_id
 from processors.exhaustion.flow import Flow, Spent
 from processors.exhaustion.sequence import Shape, dries_up, shape_of
@@ -45,6 +45,7 @@ from processors.state import State
 from processors.units import AssetUnits
 from schemas.events import EventKind, EventState
 from schemas.footprints import FootprintBar
+from schemas.market import Scope
 from schemas.units import US_PER_SECOND, round_half_even
 
 METHOD = "exhaustion/1.0.0"
@@ -91,22 +92,26 @@ class ExhaustionOperator:
 
     def on_second(self, second: Second) -> list[Output]:
         """Take a second and its bars in; return what is exhausted."""
+        bars = [bar for bar in base_bars(second) if whole(bar)] if second.bars else []
+        for bar in bars:
+            self._range(bar)
         outputs: list[Output] = []
         for name, member in second.members.items():
             if member.trade_stream is not None:
-                flow = self._flows.get(name)
-                if flow is None:
-                    flow = self._flows[name] = self._flow()
+                flow = self._flow_of(name)
                 complete = member.trade_stream.complete
                 flow.take(second.start_us, member.trades if complete else None)
                 outputs += self._of_flow(second, member, flow)
-        if second.bars:
-            for bar in base_bars(second):
-                if whole(bar):
-                    outputs += self._of_bar(second, bar)
-                    outputs += self._of_sequence(second, bar)
-                    self._range(bar)
+        for bar in bars:
+            outputs += self._of_bar(second, bar)
+            outputs += self._of_sequence(second, bar)
         return outputs
+
+    def _flow_of(self, name: str) -> Flow:
+        flow = self._flows.get(name)
+        if flow is None:
+            flow = self._flows[name] = self._flow()
+        return flow
 
     def _flow(self) -> Flow:
         given = self._given
@@ -119,10 +124,9 @@ class ExhaustionOperator:
 
     def _range(self, bar: FootprintBar) -> None:
         """Let a bar of an instrument count for its ATR."""
-        flow = self._flows.get(f"{bar.venue}:{bar.symbol}")
-        if flow is not None and bar.high_ticks is not None and bar.low_ticks is not None:
-            shape = (bar.bar_start_us, bar.bar_end_us, bar.high_ticks, bar.low_ticks)
-            flow.add_bar(*shape, bar.close_ticks or bar.low_ticks)
+        if bar.scope is Scope.VENUE:
+            flow = self._flow_of(f"{bar.venue}:{bar.symbol}")
+            flow.add_bar(bar.bar_start_us, prices_of(bar))
 
     def _of_bar(self, second: Second, bar: FootprintBar) -> Iterator[Output]:
         for side, found, price in (
@@ -211,7 +215,7 @@ class ExhaustionOperator:
                 "peak_usd_cents": round_half_even(spent.peak, self._per_cent),
                 "extreme_ticks": spent.extreme,
                 "distance_ticks": spent.distance,
-                "atr_ticks": spent.ranges / self._given.atr_bars,
+                "atr_ticks": spent.average_range[0] / spent.average_range[1],
             },
         )
         return self._writer.write(second, event)

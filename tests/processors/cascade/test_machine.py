@@ -618,7 +618,7 @@ def test_a_machine_continues_from_its_plain_values(rows: list[Any]) -> None:
         ({"calm_share": (0, 1)}, "calm_share"),
         ({"calm_seconds": 0}, "calm_seconds"),
         ({"eased_share": (6, 10)}, "eased_share"),
-        ({"leader_minutes": 14}, "leader_minutes"),
+        ({"leader_minutes": 6}, "leader_minutes"),
         ({"floor_usd": 0}, "floor_usd"),
     ],
 )

@@ -240,35 +240,34 @@ def tape_of(prices: dict[int, list[int]], minutes: int, holes: tuple[int, ...] =
     return tape
 
 
-def test_true_ranges_need_fourteen_minutes_and_the_close_before_them() -> None:
+def true_ranges(prices: dict[int, list[int]], minutes: int, *holes: int) -> int | None:
+    """Return the sum of a tape's true ranges at the end of a minute."""
+    return tape_of(prices, minutes, holes).true_ranges(NOON_US + minutes * US_PER_MINUTE)
+
+
+def test_true_ranges_are_of_fourteen_minutes_each_with_the_close_before_it() -> None:
     prices = {n: [100, 103, 99, 101] for n in range(15)}
-    assert tape_of(prices, 14).true_ranges is None
-    assert tape_of(prices, 15).true_ranges == 14 * 4
+    assert true_ranges(prices, 13) is None
+    assert true_ranges(prices, 14) == true_ranges(prices, 15) == 14 * 4
     prices[14] = [110, 112]
-    assert tape_of(prices, 15).true_ranges == 13 * 4 + 112 - 101
+    assert true_ranges(prices, 15) == 13 * 4 + 112 - 101
 
 
 def test_a_minute_without_trades_has_no_range_and_a_gap_after_it_counts() -> None:
     prices = {n: [100] for n in range(16)}
     prices[7] = []
     prices[8] = [90]
-    assert tape_of(prices, 15).true_ranges == 10 + 10
-    assert tape_of({0: [100]}, 15).true_ranges == 0
-    assert tape_of({}, 15).true_ranges is None
+    assert true_ranges(prices, 15) == 10 + 10
+    assert true_ranges({0: [100]}, 15) == 0
+    assert true_ranges({}, 15) is None
 
 
-def test_a_missing_second_makes_ranges_unknown_until_they_are_whole_again() -> None:
-    prices = {n: [100, 101] for n in range(40)}
-    assert tape_of(prices, 17, holes=(100,)).true_ranges == 14
-    assert tape_of(prices, 16, holes=(100,)).true_ranges is None
-    assert tape_of(prices, 19, holes=(1000,)).true_ranges is None
-
-
-def test_a_jump_makes_ranges_unknown_at_once() -> None:
-    tape = tape_of({n: [100, 101] for n in range(15)}, 15)
-    assert tape.true_ranges == 14
-    tape.take((NOON_SECOND + 901) * US_PER_SECOND, member(BYBIT))
-    assert tape.true_ranges is None
+def test_a_missing_second_costs_its_minute_a_range_and_the_next_a_close_before() -> None:
+    """Second 100 is in minute 1: minutes 2 to 15 are the first fourteen that are whole."""
+    prices = {n: [100, 101] if n < 2 else [200, 201] for n in range(40)}
+    assert true_ranges(prices, 16, 100) == 14
+    assert true_ranges(prices, 15, 100) is None
+    assert true_ranges(prices, 19, 1000) is None
 
 
 PIVOT = [5, 6, 7, 9, 9, 8, 7]

@@ -1,6 +1,7 @@
 """Exhaustion in its three forms (definitions 5.3, 5.8)."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -150,22 +151,25 @@ def test_a_partial_bar_ends_a_sequence() -> None:
 
 # --- flow form
 
-ATR = [bar(n, ohlc=(PRICE, PRICE + 400, PRICE, PRICE)) for n in range(-14, 0)]
-"""Fourteen bars with a true range of 400: a quarter is 100."""
+ATR = [bar(n, ohlc=(PRICE, PRICE + 400, PRICE, PRICE)) for n in range(-14, 6)]
+"""Fourteen bars before the seconds and those of the seconds themselves, with a true range of 400
+each: a quarter is 100."""
+WARM = 14
 
 
 def flow(
     told: dict[int, tuple[int, int]], length: int = 160, *, side: int = 1, skip: int | None = None
 ) -> list[Second]:
     """Return bars for ATR, then seconds of trades of one side `(qty, price)`, else one lot."""
-    seconds = [end_of(n, member(), bars=[one]) for n, one in zip(range(-14, 0), ATR, strict=True)]
+    seconds = [end_of(n - WARM, member(), bars=[ATR[n]]) for n in range(WARM)]
     for number in range(length):
         qty, price = told.get(number, (1, PRICE))
         price = PRICE + side * (price - PRICE)
         trades: list[Trade] = [trade(number, price, qty, side)] if qty else []
-        seconds.append(second(number, member(trades=trades)))
+        bars = [ATR[WARM + number // 60]] if number % 60 == 59 else []
+        seconds.append(second(number, member(trades=trades), bars=bars))
     if skip is not None:
-        del seconds[len(ATR) + skip]
+        del seconds[WARM + skip]
     return seconds
 
 
@@ -178,7 +182,7 @@ def test_a_rate_that_fell_to_30_percent_near_the_extreme_is_exhausted(
     side: int, word: EventSide
 ) -> None:
     seconds = flow(PEAK, side=side)
-    assert found(seconds[: len(ATR) + 127]) == []
+    assert found(seconds[: WARM + 127]) == []
     [event] = found(seconds)
     assert (event.form, event.side, event.low_ticks) == ("flow", word, PRICE)
     assert event.values["peak_usd_cents"] == 100 * PRICE // 1000
@@ -207,7 +211,10 @@ def test_the_price_stays_within_a_quarter_of_atr(off: int, expected: int) -> Non
 def test_without_atr_or_129_seconds_in_a_row_nothing_is_known() -> None:
     seconds = flow(PEAK, 131)
     assert len(found(seconds)) == 1
-    assert found(seconds[1:]) == []  # 13 bars
+    assert len(found(seconds[2:])) == 1  # two minutes have been added to twelve
+    assert found(seconds[3:]) == []
+    partial = [bar(-9, status=Status.PARTIAL)]
+    assert found([*seconds[:5], end_of(-9, member(), bars=partial), *seconds[6:]]) == []
     assert found(flow(PEAK, 131, skip=50)) == []
     down = [
         second(50, member(there=DOWN)) if s.start_us == NOON_US + 50_000_000 else s for s in seconds
@@ -230,13 +237,35 @@ def test_seconds_without_trades_keep_the_last_price() -> None:
 
 def test_true_range_reaches_to_the_close_before() -> None:
     """A gap between bars in a row is range; after a break there is no bar before."""
-    params = ExhaustionParams(atr_bars=2)
     first = bar(-2, ohlc=(PRICE, PRICE + 10, PRICE, PRICE))
     last = bar(-1, ohlc=(PRICE + 500, PRICE + 510, PRICE + 500, PRICE + 505))
-    seconds = [s for s in flow(PEAK, 131) if not s.bars]
     begun = [end_of(-2, member(), bars=[first]), end_of(-1, member(), bars=[last])]
-    [event] = found([*begun, *seconds], params)
-    assert event.values["atr_ticks"] == (10 + 510) / 2
+    [event] = found([*begun, *flow(PEAK, 131)[WARM:]], ExhaustionParams(atr_bars=4))
+    assert event.values["atr_ticks"] == (10 + 510 + 505 + 400) / 4
+
+
+def test_a_minute_without_trades_has_the_range_0_and_breaks_nothing() -> None:
+    """Definitions 5.0: no trades while the feed is quiet are a real zero bar."""
+    seconds = flow(PEAK, 131)
+    seconds[5] = end_of(-9, member(), bars=[bar(-9, ohlc=None)])
+    [event] = found(seconds)
+    assert event.values["atr_ticks"] == 13 * 400 / 14
+
+
+def test_the_minute_that_closes_with_a_second_is_in_its_atr() -> None:
+    """The last peak leaves the ten seconds with the one that ends a minute."""
+    told = dict.fromkeys(range(160, 170), (10, PRICE))
+    [event] = found(flow(told | dict.fromkeys(range(170, 180), (0, PRICE)), 180))
+    assert event.event_time_us == NOON_US + 177_000_000
+    wide = bar(2, ohlc=(PRICE, PRICE + 14 * 400, PRICE, PRICE))
+    far = dict.fromkeys(range(160, 170), (10, PRICE + 150)) | dict.fromkeys(
+        range(170, 180), (0, PRICE)
+    )
+    seconds = flow(far | {170: (1, PRICE)}, 180)
+    assert found(seconds) == []
+    seconds[-1] = replace(seconds[-1], bars=[wide])
+    [event] = found(seconds)
+    assert event.values["atr_ticks"] == (13 * 400 + 14 * 400) / 14
 
 
 def noisy(seed: int) -> list[Second]:
