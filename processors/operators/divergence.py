@@ -131,7 +131,7 @@ class DivergenceOperator:
             venues_expected=bar.completeness.venues_expected,
             venues=bar.completeness.venues_complete,
             values={"delta_lots": delta, "move_ticks": move},
-            evidence=[bar_name(bar)],
+            evidence=[bar_name(key, bar.bar_start_us)],
         )
         yield self._writer.write(second, event)
 
@@ -198,10 +198,7 @@ class DivergenceOperator:
                 "venues_complete": len(common),
                 "strong": int(strong),
             },
-            evidence=[
-                f"bar:{key.scope.value}:{key.venue}:{key.symbol}:{bar.start_us}"
-                for bar in (first, last)
-            ],
+            evidence=[bar_name(key, bar.start_us) for bar in (first, last)],
         )
         self._watched.append(watched)
         return self._write(second, watched, EventState.CONFIRMED)

@@ -9,7 +9,8 @@
   of the extreme of the 120 s.
 
 How the definition is read
-- Only complete bars count, of instruments and of aggregates: of these `all` is then `common`.
+- Only complete bars count, of instruments and of aggregates: of these `all` is then `common`. A
+  sequence is of the same instruments from its first bar to its last.
 - The point of control stands for the middle of its row, so that both forms mirror each other. A bar
   with high = low has no position.
 - ATR is the mean true range of the last 14 minutes, all of them complete
@@ -32,9 +33,9 @@ from collections.abc import Iterator
 import msgspec
 
 from processors.events.bars import base_bars, key_of, prices_of, whole
-from processors.events.writer import SIDES, Event, EventWriter, bar_name, event_id
+from processors.events.writer import SIDES, Event, EventWriter, Values, bar_name, event_id
 from processors.exhaustion.flow import Flow, Spent
-from processors.exhaustion.sequence import Shape, dries_up, shape_of
+from processors.exhaustion.sequence import Shape, dries_up, follows, shape_of
 from processors.measures.shares import Share, check_share
 from processors.operator import Output
 from processors.operators.footprint import params_hash
@@ -134,16 +135,13 @@ class ExhaustionOperator:
             (-1, bar.exhaustion_low, bar.low_ticks),
         ):
             if found and price is not None:
-                span = (bar.bar_start_us, bar.bar_end_us)
-                yield self._bars_event(
-                    second, "bar", side, span, price, [bar], {"row_ticks": bar.row_ticks}
-                )
+                what, values = ("bar", side, price), {"row_ticks": bar.row_ticks}
+                yield self._bars_event(second, bar, what, [bar.bar_start_us], values)
 
     def _of_sequence(self, second: Second, bar: FootprintBar) -> Iterator[Output]:
-        key = key_of(bar)
-        shapes = self._shapes.setdefault(key, deque(maxlen=self._given.bars))
+        shapes = self._shapes.setdefault(key_of(bar), deque(maxlen=self._given.bars))
         shape = shape_of(bar)
-        if shape is None or (shapes and shapes[-1].end_us != bar.bar_start_us):
+        if shape is None or (shapes and not follows(shape, shapes[-1])):
             shapes.clear()
         if shape is None:
             return
@@ -153,41 +151,48 @@ class ExhaustionOperator:
         for side in (1, -1):
             if dries_up(shapes, side, self._given.delta_share):
                 first, last = shapes[0], shapes[-1]
-                values: dict[str, int | float | None] = {
+                values: Values = {
                     "first_delta_lots": first.delta,
                     "last_delta_lots": last.delta,
                     "first_poc_position": first.poc / first.range,
                     "last_poc_position": last.poc / last.range,
                 }
-                price = last.high if side > 0 else last.low
-                span = (first.end_us - (bar.bar_end_us - bar.bar_start_us), bar.bar_end_us)
-                yield self._bars_event(second, "sequence", side, span, price, [bar], values)
+                what = ("sequence", side, last.high if side > 0 else last.low)
+                starts_us = [one.start_us for one in shapes]
+                yield self._bars_event(second, bar, what, starts_us, values)
 
     def _bars_event(
         self,
         second: Second,
-        form: str,
-        side: int,
-        span: tuple[int, int],
-        price: int,
-        bars: list[FootprintBar],
-        values: dict[str, int | float | None],
+        bar: FootprintBar,
+        what: tuple[str, int, int],
+        starts_us: list[int],
+        values: Values,
     ) -> Output:
-        last = bars[-1]
-        kind, key, word = EventKind.EXHAUSTION, key_of(last), SIDES[side]
+        """Write an event of bars.
+
+        Args:
+            second: that they end with.
+            bar: the last of them.
+            what: form, side and price.
+            starts_us: of all of them.
+            values: what they came to.
+        """
+        form, side, price = what
+        kind, key, word = EventKind.EXHAUSTION, key_of(bar), SIDES[side]
         event = Event(
-            id=event_id(kind, second.asset, key, last.bar_end_us, word, form),
+            id=event_id(kind, second.asset, key, bar.bar_end_us, word, form),
             kind=kind,
             form=form,
             state=EventState.OBSERVED,
             side=word,
             key=key,
-            span=span,
+            span=(starts_us[0], bar.bar_end_us),
             band=(price, price + 1),
-            venues_expected=last.completeness.venues_expected,
-            venues=last.completeness.venues_complete,
+            venues_expected=bar.completeness.venues_expected,
+            venues=bar.completeness.venues_complete,
             values=values,
-            evidence=[bar_name(bar) for bar in bars],
+            evidence=[bar_name(key, start_us) for start_us in starts_us],
         )
         return self._writer.write(second, event)
 

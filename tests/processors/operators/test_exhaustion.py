@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from processors.measures.auction import exhaustion
@@ -16,7 +17,15 @@ from schemas.lineage import Status
 from schemas.market import Scope
 from schemas.units import US_PER_MINUTE
 from tests.processors.measures.bars import worked
-from tests.processors.operators.footprint_bars import NOON_US, PRICE, ROW, bar, end_of, events
+from tests.processors.operators.footprint_bars import (
+    NOON_US,
+    PRICE,
+    ROW,
+    bar,
+    completeness,
+    end_of,
+    events,
+)
 from tests.processors.seconds.builders import (
     BINANCE,
     BYBIT,
@@ -124,6 +133,9 @@ def test_three_bars_that_reach_further_with_less_are_a_sequence(sign: int, side:
     assert first == pytest.approx(0.85 if sign > 0 else 0.15)
     assert event.event_time_us == NOON_US + 3 * US_PER_MINUTE
     assert event.start_us == NOON_US
+    assert event.evidence == [
+        f"bar:venue:binance:BTC-USDT-PERP:{NOON_US + minute * US_PER_MINUTE}" for minute in range(3)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +159,18 @@ def test_a_partial_bar_ends_a_sequence() -> None:
     bars = three()
     broken = bar(1, ohlc=(PRICE, PRICE + 1100, PRICE, PRICE), delta=70, status=Status.PARTIAL)
     assert sequence([bars[0], broken, bars[2]]) == []
+
+
+def test_a_venue_that_comes_in_between_ends_a_sequence_of_the_aggregate() -> None:
+    """5.0, constant composition: its delta would be taken for a turn of the others'."""
+    few = ["binance:BTC-USDT-PERP", "bybit:BTC-USDT-PERP"]
+    perp = {"scope": Scope.PERP, "venue": "", "symbol": ""}
+    for names, expected in ((few, 1), ([*few, "okx:BTC-PERP"], 0)):
+        bars = [
+            msgspec.structs.replace(one, completeness=completeness(who), **perp)
+            for one, who in zip(three(), [few, few, names], strict=True)
+        ]
+        assert len(sequence(bars)) == expected
 
 
 # --- flow form
