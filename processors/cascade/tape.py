@@ -33,9 +33,14 @@ class Flow(NamedTuple):
     delta: int
     bought: int
     sold: int
+    unknown: int
+
+    def closing(self, sign: int) -> int:
+        """Return what may have pushed up (sign 1) or down (-1): that side's and the unknown."""
+        return (self.bought if sign > 0 else self.sold) + self.unknown
 
 
-NO_FLOW = Flow(None, None, None, 0, 0, 0)
+NO_FLOW = Flow(None, None, None, 0, 0, 0, 0)
 
 
 def flow_of(trades: Sequence[Trade]) -> Flow:
@@ -75,7 +80,9 @@ class Tape:
             state[:7] if state else ((), None, (), None, 0, {}, None)
         )
         self._minutes = deque((Minute(*one) for one in minutes), maxlen=self._kept)
-        self._flows: deque[tuple[int, int, bool]] = deque((b, s, ok) for b, s, ok in flows)
+        self._flows: deque[tuple[int, int, int, bool]] = deque(
+            (b, s, u, ok) for b, s, u, ok in flows
+        )
         self._bought = sum(flow[0] for flow in self._flows)
         self._sold = sum(flow[1] for flow in self._flows)
         self._levels = {name: CascadeLevel(*level) for name, level in levels.items()}
@@ -107,11 +114,11 @@ class Tape:
             self._open = None
 
     def _roll(self, flow: Flow, complete: bool) -> None:
-        self._flows.append((flow.bought, flow.sold, complete))
+        self._flows.append((flow.bought, flow.sold, flow.unknown, complete))
         self._bought += flow.bought
         self._sold += flow.sold
         if len(self._flows) > FLOW_SECONDS:
-            bought, sold, _ = self._flows.popleft()
+            bought, sold, _, _ = self._flows.popleft()
             self._bought -= bought
             self._sold -= sold
 
@@ -150,10 +157,14 @@ class Tape:
         """Return aggressor notional over 60 s: of buyers with sign 1, of sellers with -1."""
         return self._bought if sign > 0 else self._sold
 
+    def closing60(self, sign: int) -> int:
+        """Return what may have been taken in a direction over 60 s: with the unknown side."""
+        return self.flow60(sign) + sum(flow[2] for flow in self._flows)
+
     @property
     def traded(self) -> bool:
         """Whether no trade of the last 60 s can be missing."""
-        return len(self._flows) == FLOW_SECONDS and all(flow[2] for flow in self._flows)
+        return len(self._flows) == FLOW_SECONDS and all(flow[3] for flow in self._flows)
 
     @property
     def notional(self) -> int:

@@ -64,7 +64,8 @@ class Flow:
         self._next_us = start_us + US_PER_SECOND
         if trades is None:
             return
-        self._sums.append(aggressor_notional(trades))
+        bought, sold, _ = aggressor_notional(trades)
+        self._sums.append((bought, sold))
         if trades:
             prices = {trade[3] for trade in trades}
             self._prices.append((max(prices), min(prices)))

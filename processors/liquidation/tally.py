@@ -1,8 +1,10 @@
 """What one instrument told and traded in one window, by liquidated side, and what that bounds."""
 
 from collections.abc import Iterable, Sequence
+from operator import add
 
 from processors.measures import throttle
+from processors.measures.aggressor import NOTHING_TAKEN, Taken
 from processors.plain import Plain
 from processors.seconds.second import Liquidation
 from schemas.liquidation_flow import LiquidationSums
@@ -47,17 +49,17 @@ class SideTally:
 class Tally:
     """One instrument in one window: what was told, by side, and what aggressors took."""
 
-    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sides", "sold")
+    __slots__ = ("backlog", "price_kinds", "samplings", "sides", "taken")
 
     def __init__(self, state: Plain = None) -> None:
-        self.bought: int
-        self.sold: int
         self.backlog: int
-        self.bought, self.sold, self.backlog, samplings, kinds, sides = state or (
-            *(0, 0, 0),
+        taken, self.backlog, samplings, kinds, sides = state or (
+            NOTHING_TAKEN,
+            0,
             *((), ()),
             (None, None),
         )
+        self.taken = Taken(*taken)
         self.samplings = {SamplingClass(one) for one in samplings}
         self.price_kinds = {PriceKind(one) for one in kinds}
         self.sides = {side: SideTally(one) for side, one in zip(SIDES, sides, strict=True)}
@@ -79,14 +81,17 @@ class Tally:
                 self.sides[side].take(of_side)
         return True
 
-    def take_trades(self, notional: tuple[int, int]) -> None:
-        """Take in what buyers and sellers took in one second."""
-        self.bought += notional[0]
-        self.sold += notional[1]
+    def take_trades(self, taken: Taken) -> None:
+        """Take in what traded in one second."""
+        self.taken = Taken(*map(add, self.taken, taken))
 
     def closing(self, side: LiquidatedSide) -> int:
-        """Return what aggressors took in the direction that closes a side: a closed long sells."""
-        return self.sold if side is LiquidatedSide.LONG else self.bought
+        """Return what may have closed a side: a closed long sells.
+
+        A trade of unknown side may have been such an order, so a bound without it would be none.
+        """
+        took = self.taken.sold if side is LiquidatedSide.LONG else self.taken.bought
+        return took + self.taken.unknown
 
     @property
     def sampling(self) -> SamplingClass | None:
@@ -102,7 +107,7 @@ class Tally:
         """Return everything as plain values for a snapshot."""
         kinds = [sorted(self.samplings), sorted(self.price_kinds)]
         sides = [self.sides[side].dump() for side in SIDES]
-        return [self.bought, self.sold, self.backlog, *kinds, sides]
+        return [list(self.taken), self.backlog, *kinds, sides]
 
 
 def of_instrument(

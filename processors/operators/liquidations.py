@@ -1,9 +1,9 @@
 """Liquidations of one asset per second and per minute, with their bounds, and their clusters.
 
 Per instrument and over all perpetuals, by liquidated side: what was told (a lower bound, and exact
-only where the feed tells all), what aggressors took in the closing direction of the same venue (an
-upper bound), and an estimate for throttled feeds. Over venues bounds are added, estimates are not.
-Where the bounds contradict each other, only what was told is published.
+only where the feed tells all), what aggressors took in the closing direction of the same venue, or
+on an unknown side (an upper bound), and an estimate for throttled feeds. Over venues bounds are
+added, estimates are not. Where the bounds contradict each other, only what was told is published.
 
 State: one minute of sums (at most 60 sizes a side and instrument) and one open cluster a side; some
 kilobytes an asset. Source: definitions 5.9.

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from processors.cascade.baseline import Baseline
@@ -220,6 +221,7 @@ def test_flow_of_a_second_is_a_plain_sum() -> None:
     found = flow_of(trades)
     assert found.bought == sum(one[3] * one[4] for one in trades if one[5] > 0)
     assert found.sold == sum(one[3] * one[4] for one in trades if one[5] < 0)
+    assert found.unknown == sum(one[3] * one[4] for one in trades if one[5] == 0)
     assert found.delta == sum(one[4] * one[5] for one in trades)
     assert (found.high, found.low) == (max(one[3] for one in trades), min(one[3] for one in trades))
     assert found.last == trades[-1][3]
@@ -415,6 +417,15 @@ def test_open_interest_counts_up_to_thirty_seconds_of_age() -> None:
     lots, ages = interest_of(perps, "0.001", end_us, 30)
     assert lots == {A: 12_500}
     assert ages == {A: 30_000_000, B: 30_000_001}
+
+
+def test_a_venue_whose_clock_is_ahead_makes_no_open_interest_fresh() -> None:
+    """It is as old as its receipt at least, as everywhere (`processors.context.ticker`)."""
+    told = ticker(BINANCE, "12.5", NOON_US)
+    told = msgspec.structs.replace(told, open_interest_time_us=NOON_US + 300_000_000)
+    for age_us, known in ((30_000_000, True), (31_000_000, False)):
+        lots, ages = interest_of([member(BINANCE, ticker=told)], "0.001", NOON_US + age_us, 30)
+        assert (ages, bool(lots)) == ({A: age_us}, known)
 
 
 def test_change_is_over_what_is_known_both_times() -> None:

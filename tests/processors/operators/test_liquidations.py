@@ -146,10 +146,25 @@ def test_the_upper_bound_is_what_aggressors_took_in_the_closing_direction(
     assert sums.null_reasons == {"est": "measured"}
 
 
-def test_a_trade_of_unknown_side_bounds_neither_side() -> None:
+def test_what_aggressors_took_is_by_side_and_the_unknown_apart() -> None:
     trades = [trade(0, 10, 3, 1), trade(0, 7, 2, -1), trade(0, 5, 100, 0)]
-    assert aggressor_notional(trades) == (30, 14)
-    assert aggressor_notional(trades[2:]) == aggressor_notional([]) == (0, 0)
+    assert aggressor_notional(trades) == (30, 14, 500)
+    assert aggressor_notional(trades[2:]) == (0, 0, 500)
+    assert aggressor_notional(trades[:2]) == (30, 14, 0)
+    assert aggressor_notional([]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_trade_of_unknown_side_may_have_been_the_liquidation_and_is_in_the_bound(
+    side: LiquidatedSide,
+) -> None:
+    """Definitions 5.9: what leaves out a taker that may have been liquidated bounds nothing."""
+    told = there(3, BYBIT, row(3, 500, side), sold=100, bought=100)
+    told.trades = [*told.trades, trade(3, 1000, 450, 0, instrument=BYBIT)]
+    one = series(flows(minute({3: told}))[0], "bybit")
+    sums = one.long if side is LONG else one.short
+    assert sums is not None
+    assert (sums.ub_usd_cents, sums.bounds_inconsistent) == (550, False)
 
 
 def test_more_told_than_traded_is_inconsistent_and_only_what_was_told_is_published() -> None:
