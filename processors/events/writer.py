@@ -1,6 +1,6 @@
 """Turn what an operator found into the record of a flow event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from processors.operator import Output
@@ -60,8 +60,8 @@ class Event:
     band: tuple[int, int] | None = None
     form: str = ""
     status: Status = Status.COMPLETE
-    venues_expected: Sequence[str] = ()
-    venues: Sequence[str] = ()
+    venues_expected: Collection[str] = ()
+    venues: Collection[str] = ()
     values: Values = field(default_factory=dict)
     evidence: Sequence[str] = ()
     null_reasons: Mapping[str, str] = field(default_factory=dict)

@@ -298,6 +298,30 @@ def test_the_book_tells_of_refills_where_there_is_one() -> None:
     assert event.null_reasons == {}
 
 
+def test_a_book_that_does_not_change_still_displays_what_it_did() -> None:
+    """It is the newest one, and was there: no update is no absence."""
+    told = {n: sold(0, 2) + sold(0, 2, 1) for n in range(-10, 0)} | heavy(0, 10)
+    seconds = story(told, 10, books=True)
+    changing = found(seconds)[0]
+    for one in seconds[1:]:
+        held = one.members["binance:BTC-USDT-PERP"]
+        held.books = []
+    event = found(seconds)[0]
+    for name in ("refill", "book_level"):
+        assert event.values[name] == changing.values[name]
+    for one in seconds:
+        one.members["binance:BTC-USDT-PERP"].book = None
+    assert found(seconds)[0].null_reasons["book_level"] == "no_book"
+
+
+def test_its_own_venue_is_behind_it_also_when_it_has_failed() -> None:
+    below = PRICE - 20 - WIDTH
+    seconds = story(heavy(0, 20) | {12: sold(0, 50, price=below - 1)}, 14)
+    event = found(seconds)[-1]
+    assert (event.state, event.venues) == (EventState.FAILED, ["binance:BTC-USDT-PERP"])
+    assert event.values["venues_absorbing"] == 0
+
+
 def busy(seed: int, length: int) -> list[Second]:
     """Return random bursts and outages of two venues."""
     chance = random.Random(seed)

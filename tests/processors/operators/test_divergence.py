@@ -207,6 +207,31 @@ def test_it_is_followed_for_an_hour() -> None:
     assert expired.event_time_us - confirmed.event_time_us == 60 * US_PER_MINUTE
 
 
+def test_a_gap_over_its_end_suspends_it_as_it_may_have_been_invalidated_unseen() -> None:
+    seconds = minutes(B + 4 + 80)
+    del seconds[B + 50 : B + 70]
+    *_, ended = found(seconds)
+    assert (ended.state, ended.values["cvd_since_lots"]) == (EventState.SUSPENDED, None)
+
+
+def test_cvd_of_a_day_is_not_counted_beyond_midnight() -> None:
+    """Trap 9: B is two bars before midnight, and known a bar after it."""
+    first = 12 * 60 - B - 2
+    seconds = minutes(B + 6, delta=lambda m: 500 if m >= B + 2 else delta_of(m), first=first)
+    confirmed, expired = found(seconds)
+    for event, state in ((confirmed, EventState.CONFIRMED), (expired, EventState.EXPIRED)):
+        assert event.state is state
+        assert event.values["cvd_since_lots"] == sum(map(delta_of, range(A + 1, B + 2)))
+    back = {B + 3: PRICE + 2000 + UP}
+    seconds = minutes(
+        B + 6,
+        lambda m: back.get(m, price_of(m)),
+        lambda m: 500 if m >= B + 2 else delta_of(m),
+        first=first,
+    )
+    assert [one.state for one in found(seconds)] == [EventState.CONFIRMED, EventState.EXPIRED]
+
+
 @pytest.mark.parametrize("jump", [False, True])
 def test_a_gap_suspends_what_is_followed_and_begins_anew(jump: bool) -> None:
     seconds = minutes(B + 30)
