@@ -106,12 +106,18 @@ class Tape:
         return flow, bar
 
     def _jump(self, start_us: int) -> None:
-        """Drop what a hole in time has broken: the flow, and the open minute if it is another."""
+        """Drop what a hole in time has broken: the flow, the open minute if it is another.
+
+        Minutes that the clock has left behind go with them.
+        """
         self._flows.clear()
         self._bought = self._sold = 0
         if self._open and self._open[0] != start_us - start_us % US_PER_MINUTE:
             self._minutes.append(_minute(self._open))
             self._open = None
+        oldest_us = start_us - self._kept * US_PER_MINUTE
+        while self._minutes and self._minutes[0].start_us < oldest_us:
+            self._minutes.popleft()
 
     def _roll(self, flow: Flow, complete: bool) -> None:
         self._flows.append((flow.bought, flow.sold, flow.unknown, complete))

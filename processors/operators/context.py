@@ -1,8 +1,8 @@
 """Context and positioning of one asset: open interest, funding, basis and two quadrants.
 
 Every 10 s the newest values go out, at the end of each minute the final ones. All instruments are
-perpetuals. Open interest is compared in base coin at its own times: a value counts for two polling
-intervals and is null beyond. Source: definitions 5.12, traps 16 to 19.
+perpetuals, also those without a tape. Open interest is compared in base coin at its own times: a
+value counts for two polling intervals and is null beyond. Source: definitions 5.12, traps 16 to 19.
 
 Settled here, where 5.12 leaves it open:
 - the ATR of the price's dead zone is that of bars as long as the window: a move of 4 h is nearly
@@ -28,8 +28,8 @@ from processors.measures.percentile import TrailingPercentile
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
-from processors.seconds.presence import Presence, Window, members_of
-from processors.seconds.second import Second
+from processors.seconds.presence import Presence, StreamName, Window, stream_of
+from processors.seconds.second import MemberSecond, Second
 from processors.state import State, own_parts
 from processors.units import AssetUnits
 from schemas.context import CONTEXT_TOPIC, MarketContext
@@ -39,6 +39,7 @@ from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND
 METHOD = "context/1.0.0"
 
 _USUAL_PART_US = 240 * US_PER_MINUTE
+_STREAMS: tuple[StreamName, ...] = ("ticker_stream", "trade_stream")
 
 
 class ContextOperator:
@@ -69,7 +70,7 @@ class ContextOperator:
     def on_second(self, second: Second) -> list[Output]:
         """Take one second in; each step of ten seconds sends a record, final at minute ends."""
         self._take_presence(second)
-        for member in members_of(second, Scope.PERP, "trade_stream"):
+        for member in _perps(second):
             known = self._instruments.get(member.name)
             if known is None:
                 known = self._instruments[member.name] = Instrument(
@@ -93,7 +94,7 @@ class ContextOperator:
 
     def _step(self, second: Second) -> Output:
         end_us = second.end_us
-        names = sorted(one.name for one in members_of(second, Scope.PERP, "trade_stream"))
+        names = sorted(one.name for one in _perps(second))
         for name in [name for name in self._instruments if name not in names]:
             if name in second.members:
                 del self._instruments[name]
@@ -167,3 +168,13 @@ class ContextOperator:
         """Say whether a part written earlier is still needed."""
         owner, _, name = part.rpartition("/")
         return self._history.keeps(name) if owner == "history" else self._usual.keeps(name)
+
+
+def _perps(second: Second) -> list[MemberSecond]:
+    """Return the perpetuals that have a ticker or trades, by name."""
+    return [
+        member
+        for member in second.members.values()
+        if member.aggregate.scope is Scope.PERP
+        and any(stream_of(member, name) is not None for name in _STREAMS)
+    ]

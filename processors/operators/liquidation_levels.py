@@ -66,6 +66,8 @@ class LiquidationLevelsOperator:
         rows = self._brackets.read(positions.rows(), positions.scale, self._units.notional_per_cent)
         usd = {side: sum(r.est_usd_cents for r in rows if r.side is side) for side in SIDES}
         known = bool(minute.move.venues)
+        if not known:
+            nulls["open_interest_start_lots"] = nulls["change_lots"]
         record = LiquidationLevels(
             asset=self._asset,
             revision=second.revision,

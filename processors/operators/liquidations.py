@@ -121,7 +121,7 @@ class LiquidationOperator:
         if minute is None:
             return []
         completeness = minute.told.record(minute.tallies)
-        if completeness.status is Status.GAP:
+        if completeness.status is Status.GAP and not any(map(_told, minute.tallies.values())):
             return []
         keys = {name: _key(name) for name in minute.tallies}
         return [self._record(second, minute, keys, completeness, [])]
@@ -220,7 +220,10 @@ class LiquidationOperator:
             status = Status.PARTIAL if name in there and name not in complete else status
             behind = [name] if name in there else []
             yield _one_series((keys[name], "", status), behind, span.tallies, sums)
-        yield _one_series((PERP, "all", completeness.status), there, span.tallies, sums)
+        status = completeness.status
+        if there and status is Status.GAP:
+            status = Status.PARTIAL
+        yield _one_series((PERP, "all", status), there, span.tallies, sums)
         common = [name for name in there if name in complete]
         status = Status.COMPLETE if common else Status.GAP
         yield _one_series((PERP, "common", status), common, span.tallies, sums)

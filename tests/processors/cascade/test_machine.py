@@ -620,6 +620,7 @@ def test_a_machine_continues_from_its_plain_values(rows: list[Any]) -> None:
         ({"eased_share": (6, 10)}, "eased_share"),
         ({"leader_minutes": 6}, "leader_minutes"),
         ({"floor_usd": 0}, "floor_usd"),
+        ({"depth_band_bp": 55}, "depth_band_bp"),
     ],
 )
 def test_parameters_that_lead_nowhere_are_refused(params: dict[str, Any], name: str) -> None:

@@ -357,6 +357,16 @@ def test_flow_and_minutes_are_over_sixty_seconds_and_know_whether_trades_are_mis
     assert (tape.flow60(1), tape.flow60(-1), tape.traded) == (0, 0, False)
 
 
+def test_who_leads_is_by_the_last_hour_of_the_clock() -> None:
+    """What was before an outage of two hours says nothing of who leads now."""
+    tape = tape_of({n: [100] for n in range(50)}, 50)
+    assert tape.notional == 50 * 100
+    tape.take((NOON_SECOND + 40 * 60 + 60 * 60) * US_PER_SECOND, member(BYBIT))
+    assert tape.notional == 10 * 100
+    tape.take((NOON_SECOND + 3 * 60 * 60) * US_PER_SECOND, member(BYBIT))
+    assert tape.notional == 0
+
+
 # --- watch
 
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
@@ -237,8 +238,8 @@ def test_cvd_of_a_day_is_not_counted_beyond_midnight() -> None:
 def test_a_gap_suspends_what_is_followed_and_begins_anew(jump: bool) -> None:
     seconds = minutes(B + 30)
     gap = B + 10
-    partial = bar(gap, status=Status.PARTIAL)
-    seconds[gap] = replace(seconds[gap], bars=[] if jump else [partial])
+    torn = bar(gap, status=Status.PARTIAL)
+    seconds[gap] = replace(seconds[gap], bars=[] if jump else [torn])
     _, ended = found(seconds)
     assert ended.state is EventState.SUSPENDED
     assert ended.null_reasons == {"cvd_since_lots": "gap"}
@@ -398,7 +399,7 @@ def test_restarts_change_nothing() -> None:
     for params in (PARAMS, EXTREME):
         expected = run(DivergenceOperator(UNITS, params), seconds)
         assert {"confirmed", "invalidated", "expired", "suspended"} <= set(states(expected))
-        again = run_with_restarts(lambda params=params: DivergenceOperator(UNITS, params), seconds)
+        again = run_with_restarts(partial(DivergenceOperator, UNITS, params), seconds)
         assert again == expected
 
 

@@ -41,6 +41,10 @@ ONE = LevelParams(
 AT_100 = {10_000: (1, 3)}
 """A bar in the row from 100.00 on, three quarters of it bought: levels at 90.45 and 110.55."""
 
+UNKNOWN_CHANGE = dict.fromkeys(
+    ("change_lots", "open_interest_start_lots"), "no_open_interest_at_both_ends"
+)
+
 
 def operator(params: LevelParams = ONE) -> LiquidationLevelsOperator:
     return LiquidationLevelsOperator(ASSET, UNITS, params)
@@ -74,7 +78,7 @@ def test_a_rise_is_split_by_takers_and_put_where_each_is_liquidated() -> None:
     assert now.null_reasons == {}
     assert first.rows == []
     assert first.change_lots is first.open_interest_start_lots is None
-    assert first.null_reasons == {"change_lots": "no_open_interest_at_both_ends"}
+    assert first.null_reasons == UNKNOWN_CHANGE
     assert (now.map_start_us, now.skipped_minutes) == (since(0), 1)
 
 
@@ -185,7 +189,7 @@ def test_a_minute_that_cannot_be_judged_leaves_the_map_and_says_why() -> None:
         {"bar": "gap"},
         {"bar": "more_rows_than_are_published"},
         {"placed_lots": "no_trades_with_a_side"},
-        {"change_lots": "no_open_interest_at_both_ends"},
+        UNKNOWN_CHANGE,
     ]
     assert [record.rows for record in now] == [before.rows] * 4
     assert [record.placed_lots for record in now] == [0] * 4

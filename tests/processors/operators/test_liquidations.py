@@ -324,6 +324,18 @@ def test_a_minute_that_nobody_was_there_in_is_not_sent() -> None:
     assert flows([second(n, there(n, BYBIT, feed=DOWN)) for n in range(60)]) == []
 
 
+def test_what_was_told_in_a_minute_that_nobody_was_there_in_is_partial_and_not_lost() -> None:
+    """A feed that reconnects all the time covers no second, but its rows happened."""
+    seconds = [second(n, there(n, BYBIT, feed=DOWN)) for n in range(60)]
+    seconds[7] = second(7, there(7, BYBIT, row(7, 500), feed=DOWN))
+    for interval in (1, 60):
+        (flow,) = flows(seconds, interval)
+        for name in ("bybit", "all"):
+            assert series(flow, name).status is Status.PARTIAL
+            assert long_of(flow, name).obs_usd_cents == 500
+        assert series(flow, "common").status is Status.GAP
+
+
 def test_a_minute_that_a_jump_leaves_open_is_sent_as_partial_and_the_hole_is_no_minute() -> None:
     seconds = [second(n, there(n, BYBIT, row(n, 1), sold=9)) for n in (0, 1, 190, 191)]
     found = flows([*seconds, *[second(n, there(n, BYBIT)) for n in range(192, 240)]])
