@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from processors.derived import derived
 from processors.operator import Output
 from processors.scopes import ScopeKey
 from processors.seconds.second import Second
@@ -85,11 +86,7 @@ class EventWriter:
         """Return the record of an event that is in this state since the end of the second."""
         low, high = event.band or (None, None)
         record = FlowEvent(
-            asset=second.asset,
-            revision=second.revision,
-            method=self._method,
-            params=self._params,
-            inputs=list(second.inputs),
+            **derived(second, self._method, self._params),
             id=event.id,
             kind=event.kind,
             form=event.form,

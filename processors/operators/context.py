@@ -24,6 +24,7 @@ from processors.context.instrument import Instrument
 from processors.context.moment import Moment
 from processors.context.params import ContextParams
 from processors.context.records import aggregate_of, instrument_of
+from processors.derived import derived
 from processors.measures.percentile import TrailingPercentile
 from processors.operator import Output
 from processors.operators.footprint import params_hash
@@ -115,12 +116,8 @@ class ContextOperator:
             self._usual.add(end_us, abs(cvd[0]))
         size = self._usual.at(end_us)
         record = MarketContext(
-            asset=self._asset,
-            revision=second.revision,
+            **derived(second, METHOD, self._hash),
             is_final=is_final,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
             minute_start_us=(end_us - 1) // US_PER_MINUTE * US_PER_MINUTE,
             as_of_us=end_us,
             tick=self._units.tick,

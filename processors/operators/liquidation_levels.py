@@ -18,6 +18,7 @@ State: see `processors.liquidation_levels.positions`.
 """
 
 from processors.context.minutes import Minute, Minutes
+from processors.derived import derived
 from processors.liquidation_levels.brackets import SIDES, Brackets, LevelParams, published
 from processors.liquidation_levels.positions import Positions
 from processors.liquidation_levels.upkeep import Upkeep
@@ -69,11 +70,7 @@ class LiquidationLevelsOperator:
         if not known:
             nulls["open_interest_start_lots"] = nulls["change_lots"]
         record = LiquidationLevels(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             minute_start_us=minute.start_us,
             map_start_us=self._upkeep.start_us,
             tick=self._units.tick,

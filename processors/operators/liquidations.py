@@ -12,6 +12,7 @@ kilobytes an asset. Source: definitions 5.9.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from processors.derived import derived
 from processors.liquidation.cluster import Clusters, Row
 from processors.liquidation.params import DEFAULT, LiquidationParams
 from processors.liquidation.tally import (
@@ -178,11 +179,7 @@ class LiquidationOperator:
     ) -> Output:
         seconds = span.told.seconds
         record = LiquidationFlow(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             interval_seconds=seconds,
             window_start_us=span.start_us,
             window_end_us=span.start_us + seconds * US_PER_SECOND,
