@@ -29,7 +29,7 @@ from processors.measures.percentile import TrailingPercentile
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
-from processors.seconds.presence import Presence, StreamName, Window, stream_of
+from processors.seconds.presence import MinuteWindow, Presence, StreamName, stream_of
 from processors.seconds.second import MemberSecond, Second
 from processors.state import State, own_parts
 from processors.units import AssetUnits
@@ -55,9 +55,8 @@ class ContextOperator:
         self._params = params
         self._hash = params_hash(units, params)
         self._step_us = params.step_seconds * US_PER_SECOND
-        self._next_us = 0
         self._instruments: dict[str, Instrument] = {}
-        self._minute = Window("ticker_stream")
+        self._minute = MinuteWindow("ticker_stream")
         self._tickers = Presence("ticker_stream")
         self._trades = Presence("trade_stream")
         self._history = History(max(params.windows) * US_PER_SECOND)
@@ -70,7 +69,8 @@ class ContextOperator:
 
     def on_second(self, second: Second) -> list[Output]:
         """Take one second in; each step of ten seconds sends a record, final at minute ends."""
-        self._take_presence(second)
+        for presence in (self._minute, self._tickers, self._trades):
+            presence.take(second)
         for member in _perps(second):
             known = self._instruments.get(member.name)
             if known is None:
@@ -81,17 +81,6 @@ class ContextOperator:
         if second.end_us % self._step_us:
             return []
         return [self._step(second)]
-
-    def _take_presence(self, second: Second) -> None:
-        minute_us = second.start_us - second.start_us % US_PER_MINUTE
-        if self._next_us <= minute_us:
-            self._minute = Window("ticker_stream")
-        missed_us = second.start_us - max(minute_us, self._next_us)
-        self._minute.skip(missed_us // US_PER_SECOND)
-        self._next_us = second.end_us
-        self._minute.add(second)
-        self._tickers.take(second)
-        self._trades.take(second)
 
     def _step(self, second: Second) -> Output:
         end_us = second.end_us
@@ -136,7 +125,6 @@ class ContextOperator:
         parts = {f"history/{name}": part for name, part in self._history.take_parts().items()}
         parts |= {f"usual/{name}": part for name, part in self._usual.take_parts().items()}
         head = {
-            "next_us": self._next_us,
             "minute": self._minute.dump(),
             "tickers": self._tickers.dump(),
             "trades": self._trades.dump(),
@@ -151,8 +139,7 @@ class ContextOperator:
     def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
         """Continue from a snapshot."""
         owned = own_parts(parts)
-        self._next_us = head["next_us"]
-        self._minute = Window("ticker_stream", head["minute"])
+        self._minute = MinuteWindow("ticker_stream", head["minute"])
         self._tickers = Presence("ticker_stream", head["tickers"])
         self._trades = Presence("trade_stream", head["trades"])
         self._history.load(head["history"], owned.get("history", {}))

@@ -84,6 +84,7 @@ class _Watched:
     next_us: int
     until_us: int
     span: tuple[int, int]
+    band: tuple[int, int]
     values: dict[str, int | float | None] = field(default_factory=dict)
     evidence: list[str] = field(default_factory=list)
 
@@ -182,9 +183,7 @@ class DivergenceOperator:
     ) -> Output:
         key, names, common = who
         first, last = bars[pair.first], bars[pair.second]
-        level_before, level = (prices_of(bars, sign)[index] for index in pair)
-        agree = self._agreeing(common, len(bars), pair, sign)
-        strong = agree == len(common) >= self._given.strong_venues
+        before, level = (prices_of(bars, sign)[index] for index in pair)
         minute_us = last.end_us - last.start_us
         until_us = bars[-1].end_us + self._given.watch_bars * minute_us
         if self._given.reset_daily:
@@ -200,22 +199,32 @@ class DivergenceOperator:
             next_us=bars[-1].end_us,
             until_us=until_us,
             span=(first.start_us, last.end_us),
-            values={
-                "first_price_ticks": level_before,
-                "second_price_ticks": level,
-                "first_bar_us": first.start_us,
-                "second_bar_us": last.start_us,
-                "bars_between": pair.second - pair.first,
-                "cvd_change_lots": change(bars, pair, sign, self._given),
-                "sigma_lots": sigma(bars),
-                "venues_agree": agree,
-                "venues_complete": len(common),
-                "strong": int(strong),
-            },
+            band=_band(before, level),
+            values=self._values(bars, pair, sign, common),
             evidence=[bar_name(key, bar.start_us) for bar in (first, last)],
         )
         self._watched.append(watched)
         return self._write(second, watched, EventState.CONFIRMED)
+
+    def _values(
+        self, bars: list[Bar], pair: Pair, sign: int, common: list[str]
+    ) -> dict[str, int | float | None]:
+        first, last = bars[pair.first], bars[pair.second]
+        prices = prices_of(bars, sign)
+        agree = self._agreeing(common, len(bars), pair, sign)
+        strong = agree == len(common) >= self._given.strong_venues
+        return {
+            "first_price_ticks": prices[pair.first],
+            "second_price_ticks": prices[pair.second],
+            "first_bar_us": first.start_us,
+            "second_bar_us": last.start_us,
+            "bars_between": pair.second - pair.first,
+            "cvd_change_lots": change(bars, pair, sign, self._given),
+            "sigma_lots": sigma(bars),
+            "venues_agree": agree,
+            "venues_complete": len(common),
+            "strong": int(strong),
+        }
 
     def _agreeing(self, names: list[str], length: int, pair: Pair, sign: int) -> int:
         """Count the instruments whose own CVD fell behind between the same two bars."""
@@ -253,7 +262,6 @@ class DivergenceOperator:
     def _write(self, second: Second, watched: _Watched, state: EventState) -> Output:
         suspended = state is EventState.SUSPENDED
         values = watched.values | {"cvd_since_lots": None if suspended else watched.cvd}
-        first, last = values["first_price_ticks"], values["second_price_ticks"]
         whole_scope = not suspended and watched.names == watched.expected
         event = Event(
             id=watched.id,
@@ -262,7 +270,7 @@ class DivergenceOperator:
             side=SIDES[watched.sign],
             key=watched.key,
             span=watched.span,
-            band=_band(int(first or 0), int(last or 0)),
+            band=watched.band,
             status=Status.COMPLETE if whole_scope else Status.PARTIAL,
             venues_expected=watched.expected,
             venues=watched.names,
@@ -283,8 +291,8 @@ class DivergenceOperator:
         runs, rows = head
         self._runs.load(runs)
         for row in rows:
-            exact = {"key": scope_key(row["key"]), "span": tuple(row["span"])}
-            self._watched.append(_Watched(**row | exact))
+            pairs = {name: tuple(row[name]) for name in ("span", "band")}
+            self._watched.append(_Watched(**row | pairs | {"key": scope_key(row["key"])}))
 
     def keeps(self, part: str) -> bool:
         """Say that there are no parts."""
