@@ -182,6 +182,22 @@ def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
     assert [name for name in sorted(stored) if not baseline.keeps(name)] == [min(stored)]
 
 
+@pytest.mark.parametrize("minutes", [0, 3])
+def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(minutes: int) -> None:
+    """A worker may die between its parts and its head; it begins again with the head before."""
+    baseline = Baseline(7, 1)
+    for n in range(minutes):
+        minute_of(baseline, n, (BYBIT, 5, LIVE))
+    close(baseline, minutes)
+    head = plainly(baseline.dump())
+    for n in range(minutes, 130):
+        minute_of(baseline, n, (BYBIT, 900, LIVE))
+    close(baseline, 130)
+    again = Baseline(7, 1)
+    again.load(head, baseline.take_parts())
+    assert again.p99([B], LONG) == (5 if minutes else None)
+
+
 def test_blocks_before_a_change_of_sampling_are_forgotten() -> None:
     """Definitions 5.9: sums across a sampling change are not compared."""
     baseline, stored = Baseline(7, 1), dict[str, bytes]()
