@@ -6,6 +6,8 @@ State: the last good ticker of every perpetual and one number each of the minute
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from processors.context.polls import Polls
 from processors.context.ticker import TickerMemory
 from processors.plain import Plain
@@ -13,7 +15,7 @@ from processors.seconds.presence import MinuteWindow, members_of
 from processors.seconds.second import Second
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar
-from schemas.lineage import Completeness
+from schemas.lineage import Completeness, Status
 from schemas.market import Scope
 from schemas.units import US_PER_MINUTE
 
@@ -38,7 +40,10 @@ class InterestMove(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """One minute that is over; `bar` is None where no final bar of all perpetuals came."""
+    """One minute that is over; `bar` is None where no final bar of all perpetuals came.
+
+    It is complete where the tickers of all and the trades of the bar are.
+    """
 
     start_us: int
     move: InterestMove
@@ -80,7 +85,7 @@ class Minutes:
         move = self._move({member.name: member.key.venue for member in members}, second.end_us)
         minute_us = second.end_us - US_PER_MINUTE
         bar = bar_of_minute(second.bars, minute_us, self._units.row_ticks)
-        return Minute(minute_us, move, bar, self._window.record(names))
+        return Minute(minute_us, move, bar, _with_bar(self._window.record(names), bar))
 
     def _move(self, venues: dict[str, str], end_us: int) -> InterestMove:
         now = {}
@@ -109,6 +114,13 @@ class Minutes:
         self._tickers = {name: TickerMemory(self._units.lot, known) for name, known in tickers}
         self._before = dict(before)
         self._window = MinuteWindow("ticker_stream", window)
+
+
+def _with_bar(tickers: Completeness, bar: FootprintBar | None) -> Completeness:
+    whole = bar is not None and bar.completeness.status is Status.COMPLETE
+    if whole or tickers.status is not Status.COMPLETE:
+        return tickers
+    return msgspec.structs.replace(tickers, status=Status.PARTIAL)
 
 
 def bar_of_minute(

@@ -212,6 +212,18 @@ def test_a_venue_that_dies_is_no_change_and_not_zero() -> None:
     assert found[2].completeness.status is Status.PARTIAL
 
 
+@pytest.mark.parametrize("status", list(Status))
+def test_a_map_of_a_minute_whose_trades_are_not_complete_is_partial(status: Status) -> None:
+    """The tickers were there all the time."""
+    whole = [second(n, member()) for n in range(120, 179)]
+    made = bar(2, {} if status is Status.GAP else AT_100, status=status)
+    for bars in ([made], []):
+        now = told([*opened(), *whole, end_of(2, 1010, *bars)])[-1]
+        complete = status is Status.COMPLETE and bars
+        assert now.completeness.status is (Status.COMPLETE if complete else Status.PARTIAL)
+        assert now.completeness.venues_complete == ["binance:BTC-USDT-PERP"]
+
+
 def test_the_bar_is_that_of_all_perpetuals_with_the_finest_rows() -> None:
     others = [
         bar(1, {20_000: (9, 9)}, scope=Scope.SPOT),
