@@ -11,7 +11,7 @@ from operator import mul
 from typing import NamedTuple
 
 from processors.cascade.params import CascadeParams
-from processors.measures.aggressor import by_side
+from processors.measures.aggressor import by_side, unknown_notional
 from processors.measures.pivots import is_pivot
 from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
@@ -52,7 +52,8 @@ def flow_of(trades: Sequence[Trade]) -> Flow:
         return NO_FLOW
     _, _, _, prices, qtys, sides = zip(*trades, strict=True)
     delta = sum(map(mul, qtys, sides))
-    return Flow(max(prices), min(prices), prices[-1], delta, *by_side(prices, qtys, sides))
+    taken = (*by_side(prices, qtys, sides), unknown_notional(trades))
+    return Flow(max(prices), min(prices), prices[-1], delta, *taken)
 
 
 class Minute(NamedTuple):

@@ -9,6 +9,7 @@ from processors.scopes import ScopeKey
 from processors.seconds.second import Second
 from processors.units import AssetUnits
 from schemas.events import EVENTS_TOPIC, EventKind, EventSide, EventState, FlowEvent
+from schemas.footprints import FootprintBar
 from schemas.lineage import Status
 from schemas.market import Scope
 
@@ -40,8 +41,13 @@ def event_id(
     return ":".join(map(str, words))
 
 
-def bar_name(key: ScopeKey, start_us: int) -> str:
-    """Return how a bar of one minute is named as evidence."""
+def bar_name(bar: FootprintBar) -> str:
+    """Return how a bar is named as evidence."""
+    return name_of_bar(ScopeKey(bar.scope, bar.venue, bar.symbol), bar.bar_start_us)
+
+
+def name_of_bar(key: ScopeKey, start_us: int) -> str:
+    """Return the same of a bar that is not at hand any more."""
     return f"bar:{key.scope.value}:{key.venue}:{key.symbol}:{start_us}"
 
 

@@ -64,8 +64,7 @@ class Flow:
         self._next_us = start_us + US_PER_SECOND
         if trades is None:
             return
-        bought, sold, _ = aggressor_notional(trades)
-        self._sums.append((bought, sold))
+        self._sums.append(aggressor_notional(trades))
         if trades:
             prices = {trade[3] for trade in trades}
             self._prices.append((max(prices), min(prices)))

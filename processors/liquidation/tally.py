@@ -1,10 +1,8 @@
 """What one instrument told and traded in one window, by liquidated side, and what that bounds."""
 
 from collections.abc import Iterable, Sequence
-from operator import add
 
 from processors.measures import throttle
-from processors.measures.aggressor import NOTHING_TAKEN, Taken
 from processors.plain import Plain
 from processors.seconds.second import Liquidation
 from schemas.liquidation_flow import LiquidationSums
@@ -49,17 +47,18 @@ class SideTally:
 class Tally:
     """One instrument in one window: what was told, by side, and what aggressors took."""
 
-    __slots__ = ("backlog", "price_kinds", "samplings", "sides", "taken")
+    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sides", "sold", "unknown")
 
     def __init__(self, state: Plain = None) -> None:
+        self.bought: int
+        self.sold: int
+        self.unknown: int
         self.backlog: int
-        taken, self.backlog, samplings, kinds, sides = state or (
-            NOTHING_TAKEN,
-            0,
+        (self.bought, self.sold, self.unknown, self.backlog), samplings, kinds, sides = state or (
+            (0, 0, 0, 0),
             *((), ()),
             (None, None),
         )
-        self.taken = Taken(*taken)
         self.samplings = {SamplingClass(one) for one in samplings}
         self.price_kinds = {PriceKind(one) for one in kinds}
         self.sides = {side: SideTally(one) for side, one in zip(SIDES, sides, strict=True)}
@@ -81,17 +80,18 @@ class Tally:
                 self.sides[side].take(of_side)
         return True
 
-    def take_trades(self, taken: Taken) -> None:
-        """Take in what traded in one second."""
-        self.taken = Taken(*map(add, self.taken, taken))
+    def take_trades(self, notional: tuple[int, int], unknown: int) -> None:
+        """Take in what buyers, sellers and nobody knows who took in one second."""
+        self.bought += notional[0]
+        self.sold += notional[1]
+        self.unknown += unknown
 
     def closing(self, side: LiquidatedSide) -> int:
         """Return what may have closed a side: a closed long sells.
 
         A trade of unknown side may have been such an order, so a bound without it would be none.
         """
-        took = self.taken.sold if side is LiquidatedSide.LONG else self.taken.bought
-        return took + self.taken.unknown
+        return (self.sold if side is LiquidatedSide.LONG else self.bought) + self.unknown
 
     @property
     def sampling(self) -> SamplingClass | None:
@@ -107,7 +107,7 @@ class Tally:
         """Return everything as plain values for a snapshot."""
         kinds = [sorted(self.samplings), sorted(self.price_kinds)]
         sides = [self.sides[side].dump() for side in SIDES]
-        return [list(self.taken), self.backlog, *kinds, sides]
+        return [[self.bought, self.sold, self.unknown, self.backlog], *kinds, sides]
 
 
 def of_instrument(

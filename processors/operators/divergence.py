@@ -50,7 +50,15 @@ from processors.divergence.pair import (
 )
 from processors.divergence.runs import Bar, Runs
 from processors.events.bars import base_bars, key_of, whole
-from processors.events.writer import SIDES, Event, EventWriter, bar_name, event_id, scope_name
+from processors.events.writer import (
+    SIDES,
+    Event,
+    EventWriter,
+    bar_name,
+    event_id,
+    name_of_bar,
+    scope_name,
+)
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -132,7 +140,7 @@ class DivergenceOperator:
             venues_expected=bar.completeness.venues_expected,
             venues=bar.completeness.venues_complete,
             values={"delta_lots": delta, "move_ticks": move},
-            evidence=[bar_name(key, bar.bar_start_us)],
+            evidence=[bar_name(bar)],
         )
         yield self._writer.write(second, event)
 
@@ -201,7 +209,7 @@ class DivergenceOperator:
             span=(first.start_us, last.end_us),
             band=_band(before, level),
             values=self._values(bars, pair, sign, common),
-            evidence=[bar_name(key, bar.start_us) for bar in (first, last)],
+            evidence=[name_of_bar(key, bar.start_us) for bar in (first, last)],
         )
         self._watched.append(watched)
         return self._write(second, watched, EventState.CONFIRMED)

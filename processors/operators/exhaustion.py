@@ -33,7 +33,7 @@ from collections.abc import Iterator
 import msgspec
 
 from processors.events.bars import base_bars, key_of, prices_of, whole
-from processors.events.writer import SIDES, Event, EventWriter, Values, bar_name, event_id
+from processors.events.writer import SIDES, Event, EventWriter, Values, event_id, name_of_bar
 from processors.exhaustion.flow import Flow, Spent
 from processors.exhaustion.sequence import Shape, dries_up, follows, shape_of
 from processors.measures.shares import Share, check_share
@@ -192,7 +192,7 @@ class ExhaustionOperator:
             venues_expected=bar.completeness.venues_expected,
             venues=bar.completeness.venues_complete,
             values=values,
-            evidence=[bar_name(key, start_us) for start_us in starts_us],
+            evidence=[name_of_bar(key, start_us) for start_us in starts_us],
         )
         return self._writer.write(second, event)
 

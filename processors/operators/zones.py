@@ -123,8 +123,7 @@ class ZonesOperator:
             if one.kind is EventKind.STACKED_IMBALANCE and one.is_beyond(close):
                 one.over = True
                 one.values["close_ticks"] = close
-                name = bar_name(key, bar.bar_start_us)
-                yield self._write(second, key, one, EventState.BROKEN, name)
+                yield self._write(second, key, one, EventState.BROKEN, bar_name(bar))
         self._held[key] = [one for one in held if not one.over]
 
     # --- new ones
@@ -174,11 +173,10 @@ class ZonesOperator:
                 )
 
     def _add(self, second: Second, bar: FootprintBar, new: Held) -> Output:
-        key = key_of(bar)
-        new.evidence = bar_name(key, bar.bar_start_us)
+        new.evidence = bar_name(bar)
         new.venues = bar.completeness.venues_complete
-        self._held.setdefault(key, []).append(new)
-        return self._write(second, key, new, EventState.UNTESTED)
+        self._held.setdefault(key_of(bar), []).append(new)
+        return self._write(second, key_of(bar), new, EventState.UNTESTED)
 
     def _expire(self, second: Second, key: ScopeKey) -> Iterator[Output]:
         """Stop following what is too old or too much; zones and levels are counted apart."""

@@ -232,6 +232,17 @@ def test_the_price_stays_within_a_quarter_of_atr(off: int, expected: int) -> Non
     assert len(found(flow(peak, 131))) == expected
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("off", "expected"), [(100, 1), (101, 0)])
+def test_every_trade_of_a_second_has_to_be_within_it(off: int, expected: int, side: int) -> None:
+    """One of the last ten seconds trades at the extreme and off it."""
+    seconds = flow(PEAK, 128, side=side)
+    prices = (PRICE, PRICE - side * off, PRICE)
+    trades = [trade(125, price, 1, side, at_us=n) for n, price in enumerate(prices)]
+    seconds[WARM + 125] = second(125, member(trades=trades))
+    assert len(found(seconds)) == expected
+
+
 def test_without_atr_or_129_seconds_in_a_row_nothing_is_known() -> None:
     seconds = flow(PEAK, 131)
     assert len(found(seconds)) == 1

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from processors.liquidation.params import LiquidationParams
-from processors.measures.aggressor import aggressor_notional
+from processors.measures.aggressor import aggressor_notional, unknown_notional
 from processors.operators.liquidations import LiquidationOperator
 from processors.seconds.second import Liquidation, MemberSecond, Second
 from schemas.lineage import Status
@@ -148,10 +148,9 @@ def test_the_upper_bound_is_what_aggressors_took_in_the_closing_direction(
 
 def test_what_aggressors_took_is_by_side_and_the_unknown_apart() -> None:
     trades = [trade(0, 10, 3, 1), trade(0, 7, 2, -1), trade(0, 5, 100, 0)]
-    assert aggressor_notional(trades) == (30, 14, 500)
-    assert aggressor_notional(trades[2:]) == (0, 0, 500)
-    assert aggressor_notional(trades[:2]) == (30, 14, 0)
-    assert aggressor_notional([]) == (0, 0, 0)
+    assert (aggressor_notional(trades), unknown_notional(trades)) == ((30, 14), 500)
+    assert aggressor_notional(trades[2:]) == aggressor_notional([]) == (0, 0)
+    assert unknown_notional(trades[:2]) == unknown_notional([]) == 0
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
