@@ -99,7 +99,7 @@ class Tape:
         if start_us != self._next_us:
             self._jump(start_us)
         self._next_us = start_us + US_PER_SECOND
-        if flow.last is not None:
+        if flow.last is not None or not complete:
             self.last = flow.last
         self._roll(flow, complete)
         opened = self._into_minute(start_us, flow, complete)
@@ -107,12 +107,13 @@ class Tape:
         return flow, bar
 
     def _jump(self, start_us: int) -> None:
-        """Drop what a hole in time has broken: the flow, the open minute if it is another.
+        """Drop what a hole in time has broken: flow, last price, the open minute if it is another.
 
         Minutes that the clock has left behind go with them.
         """
         self._flows.clear()
         self._bought = self._sold = 0
+        self.last = None
         if self._open and self._open[0] != start_us - start_us % US_PER_MINUTE:
             self._minutes.append(_minute(self._open))
             self._open = None

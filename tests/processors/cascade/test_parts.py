@@ -288,6 +288,19 @@ def test_a_missing_second_costs_its_minute_a_range_and_the_next_a_close_before()
     assert true_ranges(prices, 19, 1000) is None
 
 
+@pytest.mark.parametrize("jump", [False, True])
+def test_the_last_price_is_not_known_across_a_break(jump: bool) -> None:
+    """Definitions 5.0: a cascade that begins behind it is not measured from before it."""
+    tape, found = Tape(DEFAULT), []
+    told = {0: [trade(0, 100, 1)], 7: [trade(7, 90, 1)]}
+    for at in (0, 1, *(() if jump else (2, 3)), 4, 7, 8):
+        there = DOWN if at in (2, 3) else LIVE
+        one = member(BYBIT, trades=told.get(at, ()), there=there)
+        tape.take((NOON_SECOND + at) * US_PER_SECOND, one)
+        found.append(tape.last)
+    assert found == [100, 100, *([] if jump else [None, None]), None, 90, 90]
+
+
 PIVOT = [5, 6, 7, 9, 9, 8, 7]
 
 
