@@ -71,8 +71,9 @@ class CascadeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     `l10_usd_cents` and `l60_usd_cents` are what was told over 10 and 60 s, `episodes60` how many
     times of one instrument it came at. `threshold_usd_cents` is the greater of `p99_usd_cents` and
     the floor, both as of BUILDING while a cascade is on. Prices and `flow60_usd_cents` (aggressor
-    USD in the direction over 60 s) are the reference instrument's. `interest_lots` are the open
-    interests that are not too old, `interest_age_us` the age of every one.
+    USD in the direction over 60 s) are the reference instrument's, null without one.
+    `interest_lots` are the open interests that are not too old, `interest_age_us` the age of every
+    one.
     """
 
     l10_usd_cents: int
@@ -86,7 +87,7 @@ class CascadeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     low_ticks: int | None
     last_ticks: int | None
     atr_ticks: float | None
-    flow60_usd_cents: int
+    flow60_usd_cents: int | None
     flow60_peak_usd_cents: int | None
     interest_lots: dict[str, int]
     interest_age_us: dict[str, int]

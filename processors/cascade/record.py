@@ -105,7 +105,7 @@ class CascadeRecorder:
             low_ticks=inputs.low,
             last_ticks=inputs.last,
             atr_ticks=None if true_ranges is None else true_ranges / self._params.atr_bars,
-            flow60_usd_cents=self._cents(inputs.flow60),
+            flow60_usd_cents=None if reference is None else self._cents(inputs.flow60),
             flow60_peak_usd_cents=None if event is None else self._cents(event.peak_flow60),
             interest_lots=dict(inputs.interest),
             interest_age_us=dict(seen.ages),

@@ -454,6 +454,8 @@ def test_nobody_there_is_suspended_not_idle() -> None:
     assert {one.id for one in found} == {f"cascade:BTC:{found[0].time_us}:long"}
     assert found[0].null_reasons == {"cascade": "none_is_on"}
     assert found[0].extreme_ticks is found[0].obs_usd_cents is None
+    assert found[0].reference is None
+    assert found[0].evidence.flow60_usd_cents is None
 
 
 def test_a_suspension_after_a_cascade_says_nothing_of_it() -> None:
