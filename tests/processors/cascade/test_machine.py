@@ -410,6 +410,17 @@ def test_the_swept_level_is_the_last_one_crossed_since_building(
     assert found == (None if swept is None else table.mirrored(swept))
 
 
+def test_of_equal_minutes_the_first_is_the_peak() -> None:
+    table = Table()
+    table.build()
+    table.step(l60=1500)
+    first_us = table.time_us
+    table.steps(3, l60=1500)
+    event = table.machine.event
+    assert event is not None
+    assert (event.peak_l60, event.peak_us) == (1500, first_us)
+
+
 # --- the end
 
 
