@@ -72,12 +72,11 @@ class Runs:
             name: of the instrument or aggregate.
             end_us: of the newest bar.
         """
-        run = self._runs.get(name)
-        if not run or run[-1].end_us != end_us:
+        if not self._length(name, end_us):
             return [], []
         names = self._venues[name]
-        length = min((len(self._runs.get(one, ())) for one in names), default=0)
-        return (names, list(run)[-length:]) if length else ([], [])
+        length = min((self._length(one, end_us) for one in names), default=0)
+        return (names, list(self._runs[name])[-length:]) if length else ([], [])
 
     def common(self, names: Sequence[str], end_us: int) -> list[str]:
         """Return who was there as long as the one with the longest run, or for a whole span.
@@ -86,13 +85,14 @@ class Runs:
             names: of the instruments of a scope.
             end_us: of the newest bar.
         """
-        lengths = {
-            name: len(run)
-            for name in names
-            if (run := self._runs.get(name)) and run[-1].end_us == end_us
-        }
+        lengths = {name: self._length(name, end_us) for name in names}
         enough = min(self._span, max(lengths.values(), default=0))
-        return sorted(name for name, length in lengths.items() if length >= enough)
+        return sorted(name for name, length in lengths.items() if length >= max(1, enough))
+
+    def _length(self, name: str, end_us: int) -> int:
+        """Return how many bars in a row there are up to a time."""
+        run = self._runs.get(name)
+        return len(run) if run and run[-1].end_us == end_us else 0
 
     def joined(self, names: Sequence[str]) -> list[Bar]:
         """Return the bars that all of these instruments have, as one."""

@@ -24,7 +24,7 @@ How the definition is read
 `sequence`; `rate_usd_cents`, `peak_usd_cents`, `extreme_ticks`, `distance_ticks`, `atr_ticks` of
 `flow`.
 
-State: two bars a scope; per instrument 120 s of rates and 14 true ranges, some ten kilobytes.
+State: three bars a scope; per instrument 120 s of rates and 14 true ranges, some ten kilobytes.
 """
 
 from collections import deque
