@@ -622,6 +622,7 @@ def test_outputs_are_named_by_what_decides_them() -> None:
         {"usual_percent": 101},
         {"usual_days": 0},
         {"least_bars": 0},
+        {"least_bars": 15},
     ],
 )
 def test_parameters_that_cannot_be_are_refused(fields: dict[str, object]) -> None:
