@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from processors.absorption.episode import Episode, next_state
+from processors.absorption.window import Window, slice_of
 from processors.operators.absorption import AbsorptionOperator, AbsorptionParams
 from processors.seconds.second import MemberSecond, Second
 from processors.trades import Trade
@@ -162,6 +164,25 @@ def test_a_side_that_has_not_faded_confirms_nothing() -> None:
     told = heavy() | {n: sold(0) + sold(0, 500, 1) for n in range(10, 30)}
     of_sells = [one for one in found(story(told, 30)) if one.side is EventSide.SELL]
     assert [one.state for one in of_sells] == [EventState.CANDIDATE]
+
+
+@pytest.mark.parametrize(
+    ("sold_lots", "bought_lots", "expected"),
+    [
+        (50, 50, EventState.CONFIRMED),  # half the rate, and as much bought
+        (51, 51, None),
+        (50, 49, None),
+        (0, 0, EventState.CONFIRMED),
+    ],
+)
+def test_half_the_rate_and_a_delta_of_nothing_confirm(
+    sold_lots: int, bought_lots: int, expected: EventState | None
+) -> None:
+    window = Window(10, 100, 2)
+    trades = [trade(0, PRICE, qty, side) for qty, side in ((sold_lots, -1), (bought_lots, 1))]
+    window.push(slice_of([one for one in trades if one[4]], [], 0))
+    episode = Episode("one", -1, 0, PRICE, 1, PRICE, 100 * PRICE)
+    assert next_state(episode, window, None, 1, 60_000_000, (1, 2)) is expected
 
 
 def test_dominance_of_exactly_three_fifths_is_enough() -> None:
