@@ -71,8 +71,9 @@ class CascadeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     `l10_usd_cents` and `l60_usd_cents` are what was told over 10 and 60 s, `episodes60` how many
     times of one instrument it came at. `threshold_usd_cents` is the greater of `p99_usd_cents` and
     the floor, both as of BUILDING while a cascade is on. Prices and `flow60_usd_cents` (aggressor
-    USD in the direction over 60 s) are the reference instrument's. `interest_lots` are the open
-    interests that are not too old, `interest_age_us` the age of every one.
+    USD in the direction over 60 s) are the reference instrument's, null without one.
+    `interest_lots` are the open interests that are not too old, `interest_age_us` the age of every
+    one.
     """
 
     l10_usd_cents: int
@@ -86,7 +87,7 @@ class CascadeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     low_ticks: int | None
     last_ticks: int | None
     atr_ticks: float | None
-    flow60_usd_cents: int
+    flow60_usd_cents: int | None
     flow60_peak_usd_cents: int | None
     interest_lots: dict[str, int]
     interest_age_us: dict[str, int]
@@ -99,10 +100,10 @@ class CascadeVenue(msgspec.Struct, frozen=True, kw_only=True):
     """One instrument's part in a cascade since `measured_from_us`.
 
     `obs_usd_cents` was told, which is a lower bound; `ub_usd_cents` is what aggressors took in the
-    closing direction, null where trades are missing or less was traded than told
-    (`bounds_inconsistent`). `share` is of what was told over all. `onset_us` is when its own sum
-    over 60 s first passed its own `p99_usd_cents`; `precedes` are the venues whose onset is later
-    by more than the clocks of both can hide.
+    closing direction (or on an unknown side), null where trades are missing or less was traded than
+    told (`bounds_inconsistent`). `share` is of what was told over all. `onset_us` is when its own
+    sum over 60 s first passed its own `p99_usd_cents`; `precedes` are the venues whose onset is
+    later by more than the clocks of both can hide.
     """
 
     venue: str

@@ -40,6 +40,7 @@ class LiquidationLevels(DerivedHeader, frozen=True, kw_only=True):
     are not published. `open_interest_start_lots` and `change_lots` are those of the minute, over
     `venues`, null where no venue is known at both ends; `placed_lots` is what of it was spread.
     `skipped_minutes` counts the minutes since `map_start_us` that could not be judged.
+    `completeness` is of the tickers; its status is partial also where trades are missing.
     """
 
     schema: str = LIQUIDATION_LEVELS_SCHEMA

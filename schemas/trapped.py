@@ -40,6 +40,7 @@ class TrappedPositions(DerivedHeader, frozen=True, kw_only=True):
     rise, -1 where a fall, 0 otherwise, null where that is not known; `placed_lots` is what was
     added in it. `rows` are sorted by side, longs first, and price; of each side at most the largest
     so many (parameters), while `long_usd_cents` and `short_usd_cents` are all of them.
+    `completeness` is of the tickers; its status is partial also where trades are missing.
     """
 
     schema: str = TRAPPED_SCHEMA

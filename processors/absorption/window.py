@@ -65,7 +65,7 @@ def slice_of(trades: Sequence[Trade], books: Sequence[BookView], levels: int) ->
 
     Args:
         trades: in tape order.
-        books: of the same second.
+        books: of the same second, or the newest one where none came in it.
         levels: how many best levels are remembered.
     """
     sells: Lots = {}

@@ -132,13 +132,14 @@ class Baseline:
         return [self._minute, self._open, self._since, _encode(current).decode()]
 
     def load(self, state: Plain, parts: dict[str, bytes]) -> None:
-        """Take the values of `dump` and the parts back."""
+        """Take the values of `dump` and the parts back, without those written after it."""
         self._minute, self._open, self._since, current = state
-        for name in sorted(filter(self.keeps, parts), key=int):
-            self._hours[int(name)] = _decode(parts[name])
-            self._mask(int(name), self._hours[int(name)])
+        now = self._minute // HOUR
+        for number in sorted(int(name) for name in parts if self.keeps(name) and int(name) < now):
+            hour = self._hours[number] = _decode(parts[str(number)])
+            self._mask(number, hour)
         if hour := _decode(current):
-            self._hours[self._minute // HOUR] = hour
+            self._hours[now] = hour
 
     def keeps(self, part: str) -> bool:
         """Say whether an hour has a block that counts."""

@@ -13,6 +13,8 @@ def interest_of(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return open interest in lots where it is young enough, and its age in microseconds anywhere.
 
+    It is not younger than its receipt: a venue's clock that is ahead makes nothing fresh.
+
     Args:
         perps: the instruments.
         lot: of the asset.
@@ -25,7 +27,8 @@ def interest_of(
         ticker = member.ticker
         if ticker is None or ticker.open_interest is None or ticker.open_interest_time_us is None:
             continue
-        ages[member.name] = max(0, end_us - ticker.open_interest_time_us)
+        observed_us = min(ticker.open_interest_time_us, ticker.receive_time_us)
+        ages[member.name] = max(0, end_us - observed_us)
         if ages[member.name] <= age_seconds * US_PER_SECOND:
             lots[member.name] = lots_of(ticker.open_interest, lot)
     return lots, ages

@@ -45,9 +45,10 @@ class Inputs(NamedTuple):
     """One second as the machine sees it; `time_us` is its end.
 
     USD in hundredths, prices in ticks, open interest in lots by instrument, only where it is young
-    enough. `high`, `low` are None in a second without trades, `last` before the first one.
-    `true_ranges` is the sum over the bars of the ATR, None where there are not enough. `l10_max60`
-    is the greatest L10 of the last minute. `suspended` says what is missing, if anything.
+    enough. `high`, `low` are None in a second without trades, `last` before the first trade since a
+    break. `true_ranges` is the sum over the bars of the ATR, None where there are not enough.
+    `l10_max60` is the greatest L10 of the last minute. `suspended` says what is missing, if
+    anything.
     """
 
     time_us: int

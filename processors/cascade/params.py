@@ -3,6 +3,7 @@
 import msgspec
 
 from processors.measures.shares import Share
+from schemas.books import BANDS_BP
 
 FLOORS_USD = {"BTC": 1_000_000, "ETH": 500_000, "SOL": 250_000}
 OTHER_FLOOR_USD = 100_000
@@ -78,8 +79,10 @@ class CascadeParams(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must be 1 or more, was {value}")
         if not _below(self.eased_share, self.rekindled_share):
             raise ValueError("eased_share must be below rekindled_share, or states alternate")
-        if self.leader_minutes < max(self.atr_bars + 1, 2 * self.pivot_bars + 1):
-            raise ValueError("leader_minutes must reach over the bars of ATR and pivots")
+        if self.depth_band_bp not in BANDS_BP:
+            raise ValueError(f"books have no depth_band_bp of {self.depth_band_bp}")
+        if self.leader_minutes < 2 * self.pivot_bars + 1:
+            raise ValueError("leader_minutes must reach over the bars of pivots")
 
     def floor_usd_cents(self, asset: str) -> int:
         """Return F60 of an asset in hundredths of USD."""

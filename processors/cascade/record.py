@@ -7,6 +7,7 @@ from processors.cascade.machine import Event, Transition
 from processors.cascade.params import CascadeParams
 from processors.cascade.side import CascadeSide, Scene, Seen
 from processors.cascade.venues import totals_of
+from processors.derived import derived
 from processors.operators.footprint import params_hash
 from processors.units import AssetUnits
 from schemas.cascades import (
@@ -46,11 +47,7 @@ class CascadeRecorder:
         depth, depth_venues = change(side.depth, depth_of(scene.perps, side.sign, band_bp))
         word = side.side.name.lower()
         record = Cascade(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             id=f"cascade:{self._asset}:{start_us}:{word}",
             liquidated_side=side.side,
             state=machine.state,
@@ -108,7 +105,7 @@ class CascadeRecorder:
             low_ticks=inputs.low,
             last_ticks=inputs.last,
             atr_ticks=None if true_ranges is None else true_ranges / self._params.atr_bars,
-            flow60_usd_cents=self._cents(inputs.flow60),
+            flow60_usd_cents=None if reference is None else self._cents(inputs.flow60),
             flow60_peak_usd_cents=None if event is None else self._cents(event.peak_flow60),
             interest_lots=dict(inputs.interest),
             interest_age_us=dict(seen.ages),

@@ -139,7 +139,7 @@ class CascadeSide:
             high=flow.high,
             low=flow.low,
             last=None if tape is None else tape.last,
-            true_ranges=None if tape is None else tape.true_ranges,
+            true_ranges=None if tape is None else tape.true_ranges(second.end_us),
             interest=interest,
             flow60=0 if tape is None else tape.flow60(self.sign),
             bar=scene.bar,
@@ -168,7 +168,7 @@ class CascadeSide:
             self.parts[name] = Part(
                 episodes=0 if window is None else window.episodes60,
                 usd_cents=0 if window is None else window.l60,
-                closing=tape.flow60(self.sign),
+                closing=tape.closing60(self.sign),
                 traded=tape.traded,
                 p99=scene.baseline.p99((name,), self.side),
             )
@@ -179,14 +179,13 @@ class CascadeSide:
         start_us = self.machine.start_us
         for member in scene.perps:
             name = member.name
-            if name not in scene.watch.states:
+            if name not in scene.watch.states and name not in self.parts:
                 continue
             part = self.parts.setdefault(name, Part())
             stream = stream_of(member, "trade_stream")
             if jumped or stream is None or not stream.complete:
                 part.traded = False
-            flow = scene.flows[name]
-            part.closing += flow.sold if self.sign < 0 else flow.bought
+            part.closing += scene.flows[name].closing(self.sign)
             if name in sums:
                 part.usd_cents += sums[name]
                 part.episodes += self._windows[name].episodes_since(scene.second.start_us)

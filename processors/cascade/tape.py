@@ -1,4 +1,4 @@
-"""The trades of one instrument in seconds and minutes: price, flow, ATR and levels.
+"""The trades of one instrument in seconds and minutes: price, flow, true ranges and levels.
 
 Minutes are made from the seconds' own trades, not taken from footprint bars: they then follow the
 same seconds and the same gaps as everything else here, whatever rows and intervals are configured.
@@ -11,8 +11,9 @@ from operator import mul
 from typing import NamedTuple
 
 from processors.cascade.params import CascadeParams
-from processors.measures.aggressor import by_side
+from processors.measures.aggressor import by_side, unknown_notional
 from processors.measures.pivots import is_pivot
+from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
@@ -32,9 +33,14 @@ class Flow(NamedTuple):
     delta: int
     bought: int
     sold: int
+    unknown: int
+
+    def closing(self, sign: int) -> int:
+        """Return what may have pushed up (sign 1) or down (-1): that side's and the unknown."""
+        return (self.bought if sign > 0 else self.sold) + self.unknown
 
 
-NO_FLOW = Flow(None, None, None, 0, 0, 0)
+NO_FLOW = Flow(None, None, None, 0, 0, 0, 0)
 
 
 def flow_of(trades: Sequence[Trade]) -> Flow:
@@ -46,7 +52,8 @@ def flow_of(trades: Sequence[Trade]) -> Flow:
         return NO_FLOW
     _, _, _, prices, qtys, sides = zip(*trades, strict=True)
     delta = sum(map(mul, qtys, sides))
-    return Flow(max(prices), min(prices), prices[-1], delta, *by_side(prices, qtys, sides))
+    taken = (*by_side(prices, qtys, sides), unknown_notional(trades))
+    return Flow(max(prices), min(prices), prices[-1], delta, *taken)
 
 
 class Minute(NamedTuple):
@@ -65,7 +72,7 @@ class Tape:
     """One instrument's trades as the cascade needs them."""
 
     def __init__(self, params: CascadeParams, state: Plain = None) -> None:
-        self._atr_bars, self._side_bars = params.atr_bars, params.pivot_bars
+        self._side_bars = params.pivot_bars
         self._kept = params.leader_minutes
         self._open: list[Plain] | None
         self._day: list[Plain] | None
@@ -74,11 +81,13 @@ class Tape:
             state[:7] if state else ((), None, (), None, 0, {}, None)
         )
         self._minutes = deque((Minute(*one) for one in minutes), maxlen=self._kept)
-        self._flows: deque[tuple[int, int, bool]] = deque((b, s, ok) for b, s, ok in flows)
+        self._flows: deque[tuple[int, int, int, bool]] = deque(
+            (b, s, u, ok) for b, s, u, ok in flows
+        )
         self._bought = sum(flow[0] for flow in self._flows)
         self._sold = sum(flow[1] for flow in self._flows)
         self._levels = {name: CascadeLevel(*level) for name, level in levels.items()}
-        self.true_ranges: int | None = state[7] if state else None
+        self._ranges = TrueRanges(60, params.atr_bars, state=state[7] if state else None)
 
     last: int | None
 
@@ -90,7 +99,7 @@ class Tape:
         if start_us != self._next_us:
             self._jump(start_us)
         self._next_us = start_us + US_PER_SECOND
-        if flow.last is not None:
+        if flow.last is not None or not complete:
             self.last = flow.last
         self._roll(flow, complete)
         opened = self._into_minute(start_us, flow, complete)
@@ -98,20 +107,26 @@ class Tape:
         return flow, bar
 
     def _jump(self, start_us: int) -> None:
-        """Drop what a hole in time has broken: the flow, and the open minute if it is another."""
+        """Drop what a hole in time has broken: flow, last price, the open minute if it is another.
+
+        Minutes that the clock has left behind go with them.
+        """
         self._flows.clear()
         self._bought = self._sold = 0
-        self.true_ranges = None
+        self.last = None
         if self._open and self._open[0] != start_us - start_us % US_PER_MINUTE:
             self._minutes.append(_minute(self._open))
             self._open = None
+        oldest_us = start_us - self._kept * US_PER_MINUTE
+        while self._minutes and self._minutes[0].start_us < oldest_us:
+            self._minutes.popleft()
 
     def _roll(self, flow: Flow, complete: bool) -> None:
-        self._flows.append((flow.bought, flow.sold, complete))
+        self._flows.append((flow.bought, flow.sold, flow.unknown, complete))
         self._bought += flow.bought
         self._sold += flow.sold
         if len(self._flows) > FLOW_SECONDS:
-            bought, sold, _ = self._flows.popleft()
+            bought, sold, _, _ = self._flows.popleft()
             self._bought -= bought
             self._sold -= sold
 
@@ -132,7 +147,7 @@ class Tape:
         minute = _minute(opened)
         self._minutes.append(minute)
         self._open = None
-        self.true_ranges = self._true_ranges()
+        self._into_ranges(minute)
         self._find_pivots()
         self._into_day(minute)
         return CascadeBar(
@@ -150,15 +165,24 @@ class Tape:
         """Return aggressor notional over 60 s: of buyers with sign 1, of sellers with -1."""
         return self._bought if sign > 0 else self._sold
 
+    def closing60(self, sign: int) -> int:
+        """Return what may have been taken in a direction over 60 s: with the unknown side."""
+        return self.flow60(sign) + sum(flow[2] for flow in self._flows)
+
     @property
     def traded(self) -> bool:
         """Whether no trade of the last 60 s can be missing."""
-        return len(self._flows) == FLOW_SECONDS and all(flow[2] for flow in self._flows)
+        return len(self._flows) == FLOW_SECONDS and all(flow[3] for flow in self._flows)
 
     @property
     def notional(self) -> int:
         """What traded in the minutes that are kept, and in the open one."""
         return sum(one.notional for one in self._minutes) + (self._open[5] if self._open else 0)
+
+    def true_ranges(self, now_us: int) -> int | None:
+        """Return the sum over the last minutes in ticks, None unless all of them are whole."""
+        average = self._ranges.average(now_us)
+        return None if average is None else average[0]
 
     def levels(self, sign: int) -> list[CascadeLevel]:
         """Return the levels that a rise (sign 1) or a fall (-1) may cross."""
@@ -167,20 +191,14 @@ class Tape:
 
     # --- minutes
 
-    def _true_ranges(self) -> int | None:
-        """Return the sum over the last minutes, None unless they and the one before are whole.
-
-        A minute without trades has the range 0 at the close before it.
-        """
-        bars = self._newest(self._atr_bars + 1)
-        if bars is None or (close := bars[0].close) is None:
-            return None
-        total = 0
-        for bar in bars[1:]:
-            if bar.high is not None and bar.low is not None:
-                total += max(bar.high, close) - min(bar.low, close)
-            close = close if bar.close is None else bar.close
-        return total
+    def _into_ranges(self, minute: Minute) -> None:
+        """Let a whole minute count for the true range."""
+        if not minute.complete:
+            return
+        prices = None
+        if minute.high is not None and minute.low is not None and minute.close is not None:
+            prices = Prices(minute.high, minute.low, minute.close)
+        self._ranges.take(minute.start_us, prices)
 
     def _newest(self, count: int) -> list[Minute] | None:
         """Return the newest minutes where they follow one another and all are complete."""
@@ -230,7 +248,7 @@ class Tape:
             name: [level.kind, level.ticks, level.known_us] for name, level in self._levels.items()
         }
         history = [list(self._minutes), self._open, list(self._flows)]
-        return [*history, self.last, self._next_us, levels, self._day, self.true_ranges]
+        return [*history, self.last, self._next_us, levels, self._day, self._ranges.dump()]
 
 
 def _minute(opened: Sequence[Plain]) -> Minute:

@@ -25,9 +25,10 @@ DEFAULT_RESOLUTION_US = 1_000_000
 
 
 class Part(msgspec.Struct):
-    """One instrument since the cascade is measured; `closing` in ticks x lots.
+    """One instrument since the cascade is measured.
 
-    `traded` says that no trade can be missing.
+    `closing` is what traded in the closing direction or on an unknown side, in ticks x lots;
+    `traded` says that no trade can be missing from it.
     """
 
     episodes: int = 0

@@ -6,16 +6,18 @@ State: the last good ticker of every perpetual and one number each of the minute
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from processors.context.polls import Polls
 from processors.context.ticker import TickerMemory
 from processors.plain import Plain
-from processors.seconds.presence import Window, members_of
+from processors.seconds.presence import MinuteWindow, members_of
 from processors.seconds.second import Second
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar
-from schemas.lineage import Completeness
+from schemas.lineage import Completeness, Status
 from schemas.market import Scope
-from schemas.units import US_PER_MINUTE, US_PER_SECOND
+from schemas.units import US_PER_MINUTE
 
 MINUTE_SECONDS = 60
 
@@ -38,7 +40,10 @@ class InterestMove(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """One minute that is over; `bar` is None where no final bar of all perpetuals came."""
+    """One minute that is over; `bar` is None where no final bar of all perpetuals came.
+
+    It is complete where the tickers of all and the trades of the bar are.
+    """
 
     start_us: int
     move: InterestMove
@@ -59,21 +64,14 @@ class Minutes:
     def __init__(self, units: AssetUnits, polls: Polls) -> None:
         self._units = units
         self._polls = polls
-        self._next_us = 0
         self._tickers: dict[str, TickerMemory] = {}
         self._before: dict[str, int] = {}
         self._before_us = 0
-        self._window = Window("ticker_stream")
+        self._window = MinuteWindow("ticker_stream")
 
     def take(self, second: Second) -> Minute | None:
         """Take one second in; return the minute that it ends, if it ends one."""
-        minute_us = second.start_us - second.start_us % US_PER_MINUTE
-        if self._next_us <= minute_us:
-            self._window = Window("ticker_stream")
-        missed_us = second.start_us - max(minute_us, self._next_us)
-        self._window.skip(missed_us // US_PER_SECOND)
-        self._window.add(second)
-        self._next_us = second.end_us
+        self._window.take(second)
         members = members_of(second, Scope.PERP, "ticker_stream")
         for member in members:
             known = self._tickers.get(member.name)
@@ -85,8 +83,9 @@ class Minutes:
         names = [member.name for member in members]
         self._tickers = {name: self._tickers[name] for name in names}
         move = self._move({member.name: member.key.venue for member in members}, second.end_us)
+        minute_us = second.end_us - US_PER_MINUTE
         bar = bar_of_minute(second.bars, minute_us, self._units.row_ticks)
-        return Minute(minute_us, move, bar, self._window.record(names))
+        return Minute(minute_us, move, bar, _with_bar(self._window.record(names), bar))
 
     def _move(self, venues: dict[str, str], end_us: int) -> InterestMove:
         now = {}
@@ -107,15 +106,21 @@ class Minutes:
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""
         tickers = [[name, known.dump()] for name, known in self._tickers.items()]
-        window = self._window.dump()
-        return [self._next_us, tickers, self._before, self._before_us, window]
+        return [tickers, self._before, self._before_us, self._window.dump()]
 
     def load(self, state: Plain) -> None:
         """Take the values of `dump` back."""
-        self._next_us, tickers, before, self._before_us, window = state
+        tickers, before, self._before_us, window = state
         self._tickers = {name: TickerMemory(self._units.lot, known) for name, known in tickers}
         self._before = dict(before)
-        self._window = Window("ticker_stream", window)
+        self._window = MinuteWindow("ticker_stream", window)
+
+
+def _with_bar(tickers: Completeness, bar: FootprintBar | None) -> Completeness:
+    whole = bar is not None and bar.completeness.status is Status.COMPLETE
+    if whole or tickers.status is not Status.COMPLETE:
+        return tickers
+    return msgspec.structs.replace(tickers, status=Status.PARTIAL)
 
 
 def bar_of_minute(

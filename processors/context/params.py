@@ -4,6 +4,7 @@ import msgspec
 
 from processors.context.polls import Polls
 from processors.measures.quadrant import Ratio
+from processors.measures.true_range import BARS
 from schemas.books import BANDS_BP
 
 
@@ -51,6 +52,8 @@ class ContextParams(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"expected a percentile of 1 to 100, was {self.usual_percent}")
         if min(self.usual_days, self.usual_least_minutes, self.least_bars) < 1:
             raise ValueError("expected at least a day, a minute and a bar")
+        if self.least_bars > BARS:
+            raise ValueError(f"an average is of {BARS} bars, never of {self.least_bars}")
 
     @property
     def windows(self) -> tuple[int, ...]:

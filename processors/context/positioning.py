@@ -98,7 +98,7 @@ def quadrant_of(held: Sequence[Held], seconds: int, moment: Moment) -> tuple[Pri
         return PriceQuadrant(seconds, None, None, None, reference), "no_mid_at_both_ends"
     moved = now.mid2 - then.mid2
     moved_bp = moved * BP / then.mid2
-    atr = moment.instruments[reference].ranges[seconds].value()
+    atr = moment.instruments[reference].ranges[seconds].average(moment.end_us)
     if atr is None:
         return PriceQuadrant(seconds, None, moved_bp, None, reference), "too_few_bars_for_a_range"
     total = (sum(one.start for one in held), sum(one.change for one in held))

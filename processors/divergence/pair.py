@@ -19,6 +19,8 @@ class DivergenceParams(msgspec.Struct, frozen=True, kw_only=True):
     - `left`, `right`: bars beside a pivot. `min_bars`, `max_bars`: between two pivots.
     - `strength`: k, in standard deviations of a bar's delta; over `sigma_bars` at most and
       `min_samples` at least.
+    - `at_extreme`: whether CVD of a pivot is the greatest (of lows the least) in its bar, and not
+      that at its close.
     - `reset_daily`: whether both pivots must be of the same day, as CVD of mode `day` asks.
     - `watch_bars`: how long it is followed.
     - `strong_venues`: how many venues, all of them, make it strong.
@@ -34,6 +36,7 @@ class DivergenceParams(msgspec.Struct, frozen=True, kw_only=True):
     strength: Share = (1, 4)
     sigma_bars: int = 100
     min_samples: int = 30
+    at_extreme: bool = False
     reset_daily: bool = True
     watch_bars: int = 60
     strong_venues: int = 3
@@ -92,9 +95,29 @@ def extends(bars: Sequence[Bar], pair: Pair, sign: int) -> bool:
     return further >= 1 and further * _HALF_BP >= before
 
 
-def change(bars: Sequence[Bar], pair: Pair) -> int:
-    """Return CVD at the close of the second pivot's bar less that at the first one's, in lots."""
-    return sum([bar.delta for bar in bars[pair.first + 1 : pair.second + 1]])
+def beside(bar: Bar, sign: int, params: DivergenceParams) -> int:
+    """Return how far the CVD that counts for a pivot lies from that at the close of its bar.
+
+    Raises:
+        ValueError: the path of the bar's delta is not known, but asked for.
+    """
+    if not params.at_extreme:
+        return 0
+    extreme = bar.most if sign > 0 else bar.least
+    if extreme is None:
+        raise ValueError("the extremes of CVD are not known over several instruments")
+    return extreme - bar.delta
+
+
+def since(bars: Sequence[Bar], first: int, sign: int, params: DivergenceParams) -> int:
+    """Return CVD at the close of the last bar less that of a pivot in an earlier one, in lots."""
+    return sum([bar.delta for bar in bars[first + 1 :]]) - beside(bars[first], sign, params)
+
+
+def change(bars: Sequence[Bar], pair: Pair, sign: int, params: DivergenceParams) -> int:
+    """Return CVD of the second pivot less that of the first one, in lots."""
+    last = bars[pair.second]
+    return since(bars[: pair.second + 1], pair.first, sign, params) + beside(last, sign, params)
 
 
 def variance(bars: Sequence[Bar]) -> tuple[int, int]:
@@ -104,15 +127,15 @@ def variance(bars: Sequence[Bar]) -> tuple[int, int]:
     return count * sum([delta * delta for delta in deltas]) - sum(deltas) ** 2, count * count
 
 
-def lags(bars: Sequence[Bar], pair: Pair, sign: int, strength: Share) -> bool:
+def lags(bars: Sequence[Bar], pair: Pair, sign: int, params: DivergenceParams) -> bool:
     """Say whether CVD fell behind by k standard deviations times the root of the bars between.
 
     Both sides are squared, so that integers are compared.
     """
-    behind = -sign * change(bars, pair)
+    behind = -sign * change(bars, pair, sign, params)
     over, per = variance(bars)
     between = pair.second - pair.first
-    k, of = strength
+    k, of = params.strength
     return behind >= 0 and (behind * of) ** 2 * per >= k * k * over * between
 
 
@@ -122,13 +145,12 @@ def sigma(bars: Sequence[Bar]) -> float:
     return sqrt(over / per)
 
 
-def is_over(bars: Sequence[Bar], pair: Pair, sign: int) -> bool:
+def is_over(bars: Sequence[Bar], pair: Pair, sign: int, params: DivergenceParams) -> bool:
     """Say whether delta and price have passed both pivots again since the second one."""
     level = prices_of(bars, sign)[pair.second]
-    cvd = change(bars, pair)
-    for bar in bars[pair.second + 1 :]:
-        cvd += bar.delta
-        price = bar.high if sign > 0 else bar.low
-        if cvd * sign > 0 and (price - level) * sign >= 0:
-            return True
-    return False
+    return any(
+        (price - level) * sign >= 0
+        and since(bars[: index + 1], pair.first, sign, params) * sign > 0
+        for index, price in enumerate(prices_of(bars, sign))
+        if index > pair.second
+    )

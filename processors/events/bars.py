@@ -6,6 +6,7 @@ them were there, so operators that use bars take complete ones (`whole`).
 
 from collections.abc import Iterable
 
+from processors.measures.true_range import Prices
 from processors.scopes import ScopeKey
 from processors.seconds.second import Second
 from schemas.footprints import FootprintBar
@@ -23,6 +24,14 @@ def key_of(bar: FootprintBar) -> ScopeKey:
 def whole(bar: FootprintBar) -> bool:
     """Say whether every member was there all the time."""
     return bar.completeness.status is Status.COMPLETE
+
+
+def prices_of(bar: FootprintBar) -> Prices | None:
+    """Return what a bar's trades came to, None where nothing traded."""
+    high, low, close = bar.high_ticks, bar.low_ticks, bar.close_ticks
+    if high is None or low is None or close is None:
+        return None
+    return Prices(high, low, close)
 
 
 def base_bars(second: Second) -> list[FootprintBar]:

@@ -1,8 +1,9 @@
 """Turn what an operator found into the record of a flow event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from processors.derived import derived
 from processors.operator import Output
 from processors.scopes import ScopeKey
 from processors.seconds.second import Second
@@ -42,7 +43,12 @@ def event_id(
 
 def bar_name(bar: FootprintBar) -> str:
     """Return how a bar is named as evidence."""
-    return f"bar:{bar.scope.value}:{bar.venue}:{bar.symbol}:{bar.bar_start_us}"
+    return name_of_bar(ScopeKey(bar.scope, bar.venue, bar.symbol), bar.bar_start_us)
+
+
+def name_of_bar(key: ScopeKey, start_us: int) -> str:
+    """Return the same of a bar that is not at hand any more."""
+    return f"bar:{key.scope.value}:{key.venue}:{key.symbol}:{start_us}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +67,8 @@ class Event:
     band: tuple[int, int] | None = None
     form: str = ""
     status: Status = Status.COMPLETE
-    venues_expected: Sequence[str] = ()
-    venues: Sequence[str] = ()
+    venues_expected: Collection[str] = ()
+    venues: Collection[str] = ()
     values: Values = field(default_factory=dict)
     evidence: Sequence[str] = ()
     null_reasons: Mapping[str, str] = field(default_factory=dict)
@@ -86,11 +92,7 @@ class EventWriter:
         """Return the record of an event that is in this state since the end of the second."""
         low, high = event.band or (None, None)
         record = FlowEvent(
-            asset=second.asset,
-            revision=second.revision,
-            method=self._method,
-            params=self._params,
-            inputs=list(second.inputs),
+            **derived(second, self._method, self._params),
             id=event.id,
             kind=event.kind,
             form=event.form,

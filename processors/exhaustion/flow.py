@@ -6,20 +6,25 @@ from itertools import islice
 from typing import NamedTuple
 
 from processors.measures.aggressor import aggressor_notional
+from processors.measures.quadrant import Ratio
 from processors.measures.shares import Share
+from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
 from processors.trades import Trade
 from schemas.units import US_PER_SECOND
 
+BAR_SECONDS = 60
+"""Length of the bars whose true ranges are taken."""
+
 
 class Spent(NamedTuple):
-    """A side that is exhausted. Rates are ticks times lots, `ranges` the sum of true ranges."""
+    """A side that is exhausted. Rates are ticks times lots; the average range is a ratio."""
 
     rate: int
     peak: int
     extreme: int
     distance: int
-    ranges: int
+    average_range: Ratio
 
 
 class Flow:
@@ -41,8 +46,9 @@ class Flow:
         self._sums: deque[tuple[int, int]] = deque(maxlen=rate_seconds)
         self._rates: deque[tuple[int, int]] = deque(maxlen=peak_seconds)
         self._prices: deque[tuple[int, int]] = deque(maxlen=peak_seconds)
-        self._ranges: deque[int] = deque(maxlen=atr[0])
-        self._next_us = self._bar_end_us = self._bar_close = 0
+        self._atr_bars = atr[0]
+        self._ranges = TrueRanges(BAR_SECONDS, atr[0])
+        self._next_us = 0
         self._last_price: int | None = None
         self._quiet_until_us = {1: 0, -1: 0}
 
@@ -76,33 +82,28 @@ class Flow:
         self._prices.clear()
         self._last_price = None
 
-    def add_bar(self, start_us: int, end_us: int, high: int, low: int, close: int) -> None:
-        """Let a complete bar count for the true range."""
-        if start_us != self._bar_end_us:
-            self._ranges.clear()
-        elif self._ranges:
-            high, low = max(high, self._bar_close), min(low, self._bar_close)
-        self._ranges.append(high - low)
-        self._bar_end_us, self._bar_close = end_us, close
+    def add_bar(self, start_us: int, prices: Prices | None) -> None:
+        """Let a complete bar count for the true range; one without trades has no prices."""
+        self._ranges.take(start_us, prices)
 
     def spent(self, side: int, now_us: int) -> Spent | None:
         """Return what shows that a side is exhausted since this second; None where it is not."""
         full = len(self._rates) == self._rates.maxlen and len(self._prices) == self._prices.maxlen
-        if not full or len(self._ranges) < (self._ranges.maxlen or 0):
-            return None
-        if now_us < self._quiet_until_us[side]:
+        if not full or now_us < self._quiet_until_us[side]:
             return None
         column = 0 if side > 0 else 1
         rate = self._rates[-1][column]
         peak = max([one[column] for one in self._rates])
         if not peak or rate * self._share[1] > peak * self._share[0]:
             return None
+        average = self._ranges.average(now_us)
+        if average is None:
+            return None
         extreme, distance = self._distance(side)
-        ranges = sum(self._ranges)
-        if distance * len(self._ranges) * self._atr_share[1] > ranges * self._atr_share[0]:
+        if distance * average[1] * self._atr_share[1] > average[0] * self._atr_share[0]:
             return None
         self._quiet_until_us[side] = now_us + self._peak_us
-        return Spent(rate, peak, extreme, distance, ranges)
+        return Spent(rate, peak, extreme, distance, average)
 
     def _distance(self, side: int) -> tuple[int, int]:
         """Return the extreme, and how far off it the price was at most in the last seconds."""
@@ -117,15 +118,14 @@ class Flow:
 
     def dump(self) -> Plain:
         """Return everything as plain values."""
-        rows = [list(one) for one in (self._sums, self._rates, self._prices, self._ranges)]
-        bar = [self._bar_end_us, self._bar_close]
+        rows = [list(one) for one in (self._sums, self._rates, self._prices)]
         quiet = [self._quiet_until_us[1], self._quiet_until_us[-1]]
-        return [*rows, self._next_us, *bar, self._last_price, *quiet]
+        return [*rows, self._ranges.dump(), self._next_us, self._last_price, *quiet]
 
     def load(self, state: Plain) -> None:
         """Take the values of `dump` back."""
         for kept, rows in zip((self._sums, self._rates, self._prices), state[:3], strict=True):
             kept.extend((first, other) for first, other in rows)
-        self._ranges.extend(state[3])
-        self._next_us, self._bar_end_us, self._bar_close, self._last_price = state[4:8]
-        self._quiet_until_us = {1: state[8], -1: state[9]}
+        self._ranges = TrueRanges(BAR_SECONDS, self._atr_bars, state=state[3])
+        self._next_us, self._last_price = state[4:6]
+        self._quiet_until_us = {1: state[6], -1: state[7]}

@@ -12,15 +12,17 @@ class Shape(NamedTuple):
     """What the form looks at in one bar.
 
     `poc` is how far the middle of the point of control lies above the low, `range` high less low,
-    both doubled so that they are integers.
+    both doubled so that they are integers. `venues` are the instruments behind it.
     """
 
+    start_us: int
     end_us: int
     high: int
     low: int
     delta: int
     poc: int
     range: int
+    venues: Sequence[str]
 
 
 def shape_of(bar: FootprintBar) -> Shape | None:
@@ -29,7 +31,13 @@ def shape_of(bar: FootprintBar) -> Shape | None:
     if high is None or low is None or poc is None or high == low:
         return None
     position = 2 * poc + bar.row_ticks - 2 * low
-    return Shape(bar.bar_end_us, high, low, bar.delta_lots, position, 2 * (high - low))
+    span, venues = (bar.bar_start_us, bar.bar_end_us), bar.completeness.venues_complete
+    return Shape(*span, high, low, bar.delta_lots, position, 2 * (high - low), venues)
+
+
+def follows(shape: Shape, before: Shape) -> bool:
+    """Say whether a bar comes right after another, of the same instruments."""
+    return before.end_us == shape.start_us and before.venues == shape.venues
 
 
 def dries_up(shapes: Sequence[Shape], side: int, share: Share) -> bool:

@@ -47,14 +47,15 @@ class SideTally:
 class Tally:
     """One instrument in one window: what was told, by side, and what aggressors took."""
 
-    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sides", "sold")
+    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sides", "sold", "unknown")
 
     def __init__(self, state: Plain = None) -> None:
         self.bought: int
         self.sold: int
+        self.unknown: int
         self.backlog: int
-        self.bought, self.sold, self.backlog, samplings, kinds, sides = state or (
-            *(0, 0, 0),
+        (self.bought, self.sold, self.unknown, self.backlog), samplings, kinds, sides = state or (
+            (0, 0, 0, 0),
             *((), ()),
             (None, None),
         )
@@ -79,14 +80,18 @@ class Tally:
                 self.sides[side].take(of_side)
         return True
 
-    def take_trades(self, notional: tuple[int, int]) -> None:
-        """Take in what buyers and sellers took in one second."""
+    def take_trades(self, notional: tuple[int, int], unknown: int) -> None:
+        """Take in what buyers, sellers and nobody knows who took in one second."""
         self.bought += notional[0]
         self.sold += notional[1]
+        self.unknown += unknown
 
     def closing(self, side: LiquidatedSide) -> int:
-        """Return what aggressors took in the direction that closes a side: a closed long sells."""
-        return self.sold if side is LiquidatedSide.LONG else self.bought
+        """Return what may have closed a side: a closed long sells.
+
+        A trade of unknown side may have been such an order, so a bound without it would be none.
+        """
+        return (self.sold if side is LiquidatedSide.LONG else self.bought) + self.unknown
 
     @property
     def sampling(self) -> SamplingClass | None:
@@ -102,7 +107,7 @@ class Tally:
         """Return everything as plain values for a snapshot."""
         kinds = [sorted(self.samplings), sorted(self.price_kinds)]
         sides = [self.sides[side].dump() for side in SIDES]
-        return [self.bought, self.sold, self.backlog, *kinds, sides]
+        return [[self.bought, self.sold, self.unknown, self.backlog], *kinds, sides]
 
 
 def of_instrument(

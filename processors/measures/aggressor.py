@@ -23,3 +23,8 @@ def by_side(prices: Sequence[int], qtys: Sequence[int], sides: Sequence[int]) ->
     delta = sum(map(mul, values, sides))
     volume = sum(map(mul, values, map(abs, sides))) if 0 in sides else sum(values)
     return (volume + delta) // 2, (volume - delta) // 2
+
+
+def unknown_notional(trades: Sequence[Trade]) -> int:
+    """Return what was taken by nobody knows whom, in ticks x lots."""
+    return sum([price * qty for _, _, _, price, qty, side in trades if not side])

@@ -106,12 +106,12 @@ class TrailingPercentile:
         ]
 
     def load(self, state: Plain, parts: dict[str, bytes]) -> None:
-        """Take the values of `dump` and the parts back."""
+        """Take the values of `dump` and the parts back, without those written after it."""
         self._newest_us, oldest_us, times, values = state
         rows = [
             row
             for name in sorted(parts, key=int)
-            if self.keeps(name) and (not times or int(name) < times[0] // self._period_us)
+            if self.keeps(name) and int(name) < self._newest_us // self._period_us
             for row in json.loads(parts[name])
             if row[0] >= oldest_us
         ]

@@ -27,12 +27,3 @@ def is_pivot(
     return all(sign * other < value for other in values[index - left : index]) and all(
         sign * other <= value for other in values[index + 1 : index + 1 + right]
     )
-
-
-def pivots(values: Sequence[int], sign: int = 1, left: int = LEFT, right: int = RIGHT) -> list[int]:
-    """Return the index of every pivot; the one at `i` was confirmed by the close of `i + right`."""
-    return [
-        index
-        for index in range(left, len(values) - right)
-        if is_pivot(values, index, sign, left, right)
-    ]

@@ -16,7 +16,8 @@ How the definition is read
 - Passive orders live on one venue (trap 28). There is no event of an aggregate; every record says
   how many venues absorb the same side at the moment: theirs is an open candidate, or was confirmed
   and seen in the last minute. Prices of venues stand off by basis, so no band is compared.
-- Refill is what traded at the extreme over the largest size displayed there in the window.
+- Refill is what traded at the extreme over the largest size displayed there in the window. A book
+  that does not change displays what it did.
 
 Values: `usd_cents` (in the band), `dominance`, `move_ticks`, `move_bp`, `efficiency_usd_cents` (per
 basis point), `percentile_usd_cents`, `percentile_efficiency_usd_cents`, `samples`, `refill`,
@@ -150,8 +151,8 @@ class AbsorptionOperator:
             changes += self._end_all(member, instrument)
         if not complete:
             return changes
-        one = slice_of(member.trades, member.books, self._given.book_levels)
-        instrument.window.push(one)
+        shown = member.books or ([] if member.book is None else [member.book])
+        instrument.window.push(slice_of(member.trades, shown, self._given.book_levels))
         changes += self._follow(second, member, instrument)
         if instrument.window.full:
             for side in SELL_AND_BUY:
@@ -270,7 +271,7 @@ class AbsorptionOperator:
             band=band_of(episode.side, episode.extreme, episode.width),
             status=Status.PARTIAL if state is EventState.SUSPENDED else Status.COMPLETE,
             venues_expected=expected,
-            venues=[name for name, _ in absorbing],
+            venues={member.name, *(name for name, _ in absorbing)},
             values=episode.values | now,
             evidence=[other for _, other in absorbing if other != episode.id],
             null_reasons=nulls,

@@ -1,8 +1,8 @@
 """Context and positioning of one asset: open interest, funding, basis and two quadrants.
 
 Every 10 s the newest values go out, at the end of each minute the final ones. All instruments are
-perpetuals. Open interest is compared in base coin at its own times: a value counts for two polling
-intervals and is null beyond. Source: definitions 5.12, traps 16 to 19.
+perpetuals, also those without a tape. Open interest is compared in base coin at its own times: a
+value counts for two polling intervals and is null beyond. Source: definitions 5.12, traps 16 to 19.
 
 Settled here, where 5.12 leaves it open:
 - the ATR of the price's dead zone is that of bars as long as the window: a move of 4 h is nearly
@@ -24,12 +24,13 @@ from processors.context.instrument import Instrument
 from processors.context.moment import Moment
 from processors.context.params import ContextParams
 from processors.context.records import aggregate_of, instrument_of
+from processors.derived import derived
 from processors.measures.percentile import TrailingPercentile
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
-from processors.seconds.presence import Presence, Window, members_of
-from processors.seconds.second import Second
+from processors.seconds.presence import MinuteWindow, Presence, StreamName, stream_of
+from processors.seconds.second import MemberSecond, Second
 from processors.state import State, own_parts
 from processors.units import AssetUnits
 from schemas.context import CONTEXT_TOPIC, MarketContext
@@ -39,6 +40,7 @@ from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND
 METHOD = "context/1.0.0"
 
 _USUAL_PART_US = 240 * US_PER_MINUTE
+_STREAMS: tuple[StreamName, ...] = ("ticker_stream", "trade_stream")
 
 
 class ContextOperator:
@@ -53,9 +55,8 @@ class ContextOperator:
         self._params = params
         self._hash = params_hash(units, params)
         self._step_us = params.step_seconds * US_PER_SECOND
-        self._next_us = 0
         self._instruments: dict[str, Instrument] = {}
-        self._minute = Window("ticker_stream")
+        self._minute = MinuteWindow("ticker_stream")
         self._tickers = Presence("ticker_stream")
         self._trades = Presence("trade_stream")
         self._history = History(max(params.windows) * US_PER_SECOND)
@@ -68,8 +69,9 @@ class ContextOperator:
 
     def on_second(self, second: Second) -> list[Output]:
         """Take one second in; each step of ten seconds sends a record, final at minute ends."""
-        self._take_presence(second)
-        for member in members_of(second, Scope.PERP, "trade_stream"):
+        for presence in (self._minute, self._tickers, self._trades):
+            presence.take(second)
+        for member in _perps(second):
             known = self._instruments.get(member.name)
             if known is None:
                 known = self._instruments[member.name] = Instrument(
@@ -80,20 +82,9 @@ class ContextOperator:
             return []
         return [self._step(second)]
 
-    def _take_presence(self, second: Second) -> None:
-        minute_us = second.start_us - second.start_us % US_PER_MINUTE
-        if self._next_us <= minute_us:
-            self._minute = Window("ticker_stream")
-        missed_us = second.start_us - max(minute_us, self._next_us)
-        self._minute.skip(missed_us // US_PER_SECOND)
-        self._next_us = second.end_us
-        self._minute.add(second)
-        self._tickers.take(second)
-        self._trades.take(second)
-
     def _step(self, second: Second) -> Output:
         end_us = second.end_us
-        names = sorted(one.name for one in members_of(second, Scope.PERP, "trade_stream"))
+        names = sorted(one.name for one in _perps(second))
         for name in [name for name in self._instruments if name not in names]:
             if name in second.members:
                 del self._instruments[name]
@@ -114,12 +105,8 @@ class ContextOperator:
             self._usual.add(end_us, abs(cvd[0]))
         size = self._usual.at(end_us)
         record = MarketContext(
-            asset=self._asset,
-            revision=second.revision,
+            **derived(second, METHOD, self._hash),
             is_final=is_final,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
             minute_start_us=(end_us - 1) // US_PER_MINUTE * US_PER_MINUTE,
             as_of_us=end_us,
             tick=self._units.tick,
@@ -138,7 +125,6 @@ class ContextOperator:
         parts = {f"history/{name}": part for name, part in self._history.take_parts().items()}
         parts |= {f"usual/{name}": part for name, part in self._usual.take_parts().items()}
         head = {
-            "next_us": self._next_us,
             "minute": self._minute.dump(),
             "tickers": self._tickers.dump(),
             "trades": self._trades.dump(),
@@ -153,8 +139,7 @@ class ContextOperator:
     def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
         """Continue from a snapshot."""
         owned = own_parts(parts)
-        self._next_us = head["next_us"]
-        self._minute = Window("ticker_stream", head["minute"])
+        self._minute = MinuteWindow("ticker_stream", head["minute"])
         self._tickers = Presence("ticker_stream", head["tickers"])
         self._trades = Presence("trade_stream", head["trades"])
         self._history.load(head["history"], owned.get("history", {}))
@@ -167,3 +152,13 @@ class ContextOperator:
         """Say whether a part written earlier is still needed."""
         owner, _, name = part.rpartition("/")
         return self._history.keeps(name) if owner == "history" else self._usual.keeps(name)
+
+
+def _perps(second: Second) -> list[MemberSecond]:
+    """Return the perpetuals that have a ticker or trades, by name."""
+    return [
+        member
+        for member in second.members.values()
+        if member.aggregate.scope is Scope.PERP
+        and any(stream_of(member, name) is not None for name in _STREAMS)
+    ]

@@ -9,13 +9,17 @@ How the definition is read
 - Bars are made of the instruments that were complete in all of them: of an aggregate, those whose
   unbroken run is as long as the longest, or covers 67 bars, all that a pair can touch. The
   reference price is theirs together: the highest high, the lowest low.
-- CVD is that of mode `day`, at the close of a bar; a pair across midnight is none (trap 9).
+- CVD is that of mode `day`, at the close of a bar; a pair across midnight is none (trap 9), and
+  nothing is counted beyond it.
+- With `at_extreme` CVD of a pivot is the greatest (of lows the least) in its bar. Over venues the
+  bars are then those of the aggregate itself, from when its instruments last changed on: the path
+  of a sum is not known from the paths.
 - The deviation is over the bars of the same run, 100 at most and 30 at least, and not a sample's.
 - The tick is the asset's, finer than any venue's: the half basis point decides.
 - `venues_agree` counts the instruments whose own CVD, with their own deviation, fell behind between
   the same two bars; `strong` is 1 where all do and they are 3 or more.
 - It is followed for 60 bars or to the end of the day (`expired`), or until one of its instruments
-  has a break (`suspended`).
+  has a break (`suspended`), also where that reaches beyond the end.
 - One that was invalid already when B was confirmed is not sent.
 
 A bar whose delta and direction have opposite signs is a `bar_delta_mismatch` by itself; of an
@@ -26,7 +30,7 @@ Values of a divergence: `first_price_ticks`, `second_price_ticks`, `first_bar_us
 `venues_agree`, `venues_complete`, `strong`; later `cvd_since_lots` (now less A). Of a mismatch
 `delta_lots` and `move_ticks`.
 
-State: 100 bars an instrument (8 kB), and what is followed: at most one a bar and side.
+State: 100 bars an instrument or aggregate (8 kB), and what is followed: at most one a bar and side.
 """
 
 from collections.abc import Iterator
@@ -42,10 +46,19 @@ from processors.divergence.pair import (
     lags,
     prices_of,
     sigma,
+    since,
 )
 from processors.divergence.runs import Bar, Runs
 from processors.events.bars import base_bars, key_of, whole
-from processors.events.writer import SIDES, Event, EventWriter, bar_name, event_id, scope_name
+from processors.events.writer import (
+    SIDES,
+    Event,
+    EventWriter,
+    bar_name,
+    event_id,
+    name_of_bar,
+    scope_name,
+)
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -57,7 +70,6 @@ from processors.units import AssetUnits
 from schemas.events import EventKind, EventState
 from schemas.footprints import FootprintBar
 from schemas.lineage import Status
-from schemas.market import Scope
 from schemas.units import US_PER_DAY
 
 METHOD = "delta_divergence/1.0.0"
@@ -80,6 +92,7 @@ class _Watched:
     next_us: int
     until_us: int
     span: tuple[int, int]
+    band: tuple[int, int]
     values: dict[str, int | float | None] = field(default_factory=dict)
     evidence: list[str] = field(default_factory=list)
 
@@ -101,16 +114,12 @@ class DivergenceOperator:
         if not bars:
             return []
         for bar in bars:
-            if bar.scope is Scope.VENUE:
-                self._runs.add(bar)
+            self._runs.add(bar)
         outputs = [output for bar in bars if whole(bar) for output in self._mismatch(second, bar)]
         outputs += self._follow(second, bars[0].bar_start_us)
         scopes = _scopes(second)
         for bar in bars:
-            names = scopes.get(key_of(bar), [])
-            common = self._runs.common(names, bar.bar_end_us)
-            if common:
-                outputs += self._find(second, key_of(bar), names, common)
+            outputs += self._find(second, key_of(bar), scopes.get(key_of(bar), []), bar.bar_end_us)
         return outputs
 
     def _mismatch(self, second: Second, bar: FootprintBar) -> Iterator[Output]:
@@ -138,9 +147,9 @@ class DivergenceOperator:
     # --- new ones
 
     def _find(
-        self, second: Second, key: ScopeKey, names: list[str], common: list[str]
+        self, second: Second, key: ScopeKey, names: list[str], end_us: int
     ) -> Iterator[Output]:
-        bars = self._runs.joined(common)
+        common, bars = self._bars(key, names, end_us)
         if len(bars) < self._given.min_samples:
             return
         for sign in (1, -1):
@@ -148,15 +157,29 @@ class DivergenceOperator:
             if pair is not None and self._diverges(bars, pair, sign):
                 yield self._begin(second, (key, names, common), bars, pair, sign)
 
+    def _bars(self, key: ScopeKey, names: list[str], end_us: int) -> tuple[list[str], list[Bar]]:
+        """Return the bars of a scope, and the instruments behind them."""
+        if self._given.at_extreme:
+            return self._runs.own(scope_name(key), end_us)
+        common = self._runs.common(names, end_us)
+        return common, self._runs.joined(common) if common else []
+
     def _diverges(self, bars: list[Bar], pair: Pair, sign: int) -> bool:
         first, last = bars[pair.first], bars[pair.second]
         if self._given.reset_daily and _day(first.start_us) != _day(last.start_us):
             return False
         return (
             extends(bars, pair, sign)
-            and lags(bars, pair, sign, self._given.strength)
-            and not is_over(bars, pair, sign)
+            and lags(bars, pair, sign, self._given)
+            and not is_over(self._counted(bars, pair), pair, sign, self._given)
         )
+
+    def _counted(self, bars: list[Bar], pair: Pair) -> list[Bar]:
+        """Return the bars that are not beyond the day of the second pivot."""
+        if not self._given.reset_daily:
+            return bars
+        day = _day(bars[pair.second].start_us)
+        return [bar for bar in bars if _day(bar.start_us) <= day]
 
     def _begin(
         self,
@@ -168,9 +191,7 @@ class DivergenceOperator:
     ) -> Output:
         key, names, common = who
         first, last = bars[pair.first], bars[pair.second]
-        level_before, level = (prices_of(bars, sign)[index] for index in pair)
-        agree = self._agreeing(common, len(bars), pair, sign)
-        strong = agree == len(common) >= self._given.strong_venues
+        before, level = (prices_of(bars, sign)[index] for index in pair)
         minute_us = last.end_us - last.start_us
         until_us = bars[-1].end_us + self._given.watch_bars * minute_us
         if self._given.reset_daily:
@@ -182,35 +203,41 @@ class DivergenceOperator:
             names=common,
             expected=names,
             level=level,
-            cvd=sum([bar.delta for bar in bars[pair.first + 1 :]]),
+            cvd=since(self._counted(bars, pair), pair.first, sign, self._given),
             next_us=bars[-1].end_us,
             until_us=until_us,
             span=(first.start_us, last.end_us),
-            values={
-                "first_price_ticks": level_before,
-                "second_price_ticks": level,
-                "first_bar_us": first.start_us,
-                "second_bar_us": last.start_us,
-                "bars_between": pair.second - pair.first,
-                "cvd_change_lots": change(bars, pair),
-                "sigma_lots": sigma(bars),
-                "venues_agree": agree,
-                "venues_complete": len(common),
-                "strong": int(strong),
-            },
-            evidence=[
-                f"bar:{key.scope.value}:{key.venue}:{key.symbol}:{bar.start_us}"
-                for bar in (first, last)
-            ],
+            band=_band(before, level),
+            values=self._values(bars, pair, sign, common),
+            evidence=[name_of_bar(key, bar.start_us) for bar in (first, last)],
         )
         self._watched.append(watched)
         return self._write(second, watched, EventState.CONFIRMED)
 
+    def _values(
+        self, bars: list[Bar], pair: Pair, sign: int, common: list[str]
+    ) -> dict[str, int | float | None]:
+        first, last = bars[pair.first], bars[pair.second]
+        prices = prices_of(bars, sign)
+        agree = self._agreeing(common, len(bars), pair, sign)
+        strong = agree == len(common) >= self._given.strong_venues
+        return {
+            "first_price_ticks": prices[pair.first],
+            "second_price_ticks": prices[pair.second],
+            "first_bar_us": first.start_us,
+            "second_bar_us": last.start_us,
+            "bars_between": pair.second - pair.first,
+            "cvd_change_lots": change(bars, pair, sign, self._given),
+            "sigma_lots": sigma(bars),
+            "venues_agree": agree,
+            "venues_complete": len(common),
+            "strong": int(strong),
+        }
+
     def _agreeing(self, names: list[str], length: int, pair: Pair, sign: int) -> int:
         """Count the instruments whose own CVD fell behind between the same two bars."""
         return sum(
-            lags(self._runs.joined([name])[-length:], pair, sign, self._given.strength)
-            for name in names
+            lags(self._runs.joined([name])[-length:], pair, sign, self._given) for name in names
         )
 
     # --- those that are followed
@@ -227,7 +254,7 @@ class DivergenceOperator:
 
     def _next_state(self, watched: _Watched, start_us: int) -> EventState | None:
         """Let the newest bar come; return the state that ends what is followed, if it does."""
-        if start_us >= watched.until_us:
+        if watched.next_us >= watched.until_us:  # its day was over before it was known
             return EventState.EXPIRED
         bar = self._runs.newest(watched.names, start_us)
         if bar is None or start_us != watched.next_us:
@@ -243,7 +270,6 @@ class DivergenceOperator:
     def _write(self, second: Second, watched: _Watched, state: EventState) -> Output:
         suspended = state is EventState.SUSPENDED
         values = watched.values | {"cvd_since_lots": None if suspended else watched.cvd}
-        first, last = values["first_price_ticks"], values["second_price_ticks"]
         whole_scope = not suspended and watched.names == watched.expected
         event = Event(
             id=watched.id,
@@ -252,7 +278,7 @@ class DivergenceOperator:
             side=SIDES[watched.sign],
             key=watched.key,
             span=watched.span,
-            band=_band(int(first or 0), int(last or 0)),
+            band=watched.band,
             status=Status.COMPLETE if whole_scope else Status.PARTIAL,
             venues_expected=watched.expected,
             venues=watched.names,
@@ -273,8 +299,8 @@ class DivergenceOperator:
         runs, rows = head
         self._runs.load(runs)
         for row in rows:
-            exact = {"key": scope_key(row["key"]), "span": tuple(row["span"])}
-            self._watched.append(_Watched(**row | exact))
+            pairs = {name: tuple(row[name]) for name in ("span", "band")}
+            self._watched.append(_Watched(**row | pairs | {"key": scope_key(row["key"])}))
 
     def keeps(self, part: str) -> bool:
         """Say that there are no parts."""

@@ -9,11 +9,12 @@
   of the extreme of the 120 s.
 
 How the definition is read
-- Only complete bars count, of instruments and of aggregates: of these `all` is then `common`.
+- Only complete bars count, of instruments and of aggregates: of these `all` is then `common`. A
+  sequence is of the same instruments from its first bar to its last.
 - The point of control stands for the middle of its row, so that both forms mirror each other. A bar
   with high = low has no position.
-- ATR is the mean true range of the last 14 complete bars in a row. A bar after a break has no
-  predecessor: its range is high - low.
+- ATR is the mean true range of the last 14 minutes, all of them complete
+  (`processors.measures.true_range`).
 - The flow form needs 129 s without a break: 120 rates of ten seconds. After one of a side, the next
   comes 120 s later at the earliest: what falls stays low for long. A second without trades keeps
   the last price.
@@ -23,7 +24,7 @@ How the definition is read
 `sequence`; `rate_usd_cents`, `peak_usd_cents`, `extreme_ticks`, `distance_ticks`, `atr_ticks` of
 `flow`.
 
-State: two bars a scope; per instrument 120 s of rates and 14 true ranges, some ten kilobytes.
+State: three bars a scope; per instrument 120 s of rates and 14 true ranges, some ten kilobytes.
 """
 
 from collections import deque
@@ -31,10 +32,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from processors.events.bars import base_bars, key_of, whole
-from processors.events.writer import SIDES, Event, EventWriter, bar_name, event_id
+from processors.events.bars import base_bars, key_of, prices_of, whole
+from processors.events.writer import SIDES, Event, EventWriter, Values, event_id, name_of_bar
 from processors.exhaustion.flow import Flow, Spent
-from processors.exhaustion.sequence import Shape, dries_up, shape_of
+from processors.exhaustion.sequence import Shape, dries_up, follows, shape_of
 from processors.measures.shares import Share, check_share
 from processors.operator import Output
 from processors.operators.footprint import params_hash
@@ -45,6 +46,7 @@ from processors.state import State
 from processors.units import AssetUnits
 from schemas.events import EventKind, EventState
 from schemas.footprints import FootprintBar
+from schemas.market import Scope
 from schemas.units import US_PER_SECOND, round_half_even
 
 METHOD = "exhaustion/1.0.0"
@@ -91,22 +93,26 @@ class ExhaustionOperator:
 
     def on_second(self, second: Second) -> list[Output]:
         """Take a second and its bars in; return what is exhausted."""
+        bars = [bar for bar in base_bars(second) if whole(bar)] if second.bars else []
+        for bar in bars:
+            self._range(bar)
         outputs: list[Output] = []
         for name, member in second.members.items():
             if member.trade_stream is not None:
-                flow = self._flows.get(name)
-                if flow is None:
-                    flow = self._flows[name] = self._flow()
+                flow = self._flow_of(name)
                 complete = member.trade_stream.complete
                 flow.take(second.start_us, member.trades if complete else None)
                 outputs += self._of_flow(second, member, flow)
-        if second.bars:
-            for bar in base_bars(second):
-                if whole(bar):
-                    outputs += self._of_bar(second, bar)
-                    outputs += self._of_sequence(second, bar)
-                    self._range(bar)
+        for bar in bars:
+            outputs += self._of_bar(second, bar)
+            outputs += self._of_sequence(second, bar)
         return outputs
+
+    def _flow_of(self, name: str) -> Flow:
+        flow = self._flows.get(name)
+        if flow is None:
+            flow = self._flows[name] = self._flow()
+        return flow
 
     def _flow(self) -> Flow:
         given = self._given
@@ -119,10 +125,9 @@ class ExhaustionOperator:
 
     def _range(self, bar: FootprintBar) -> None:
         """Let a bar of an instrument count for its ATR."""
-        flow = self._flows.get(f"{bar.venue}:{bar.symbol}")
-        if flow is not None and bar.high_ticks is not None and bar.low_ticks is not None:
-            shape = (bar.bar_start_us, bar.bar_end_us, bar.high_ticks, bar.low_ticks)
-            flow.add_bar(*shape, bar.close_ticks or bar.low_ticks)
+        if bar.scope is Scope.VENUE:
+            flow = self._flow_of(f"{bar.venue}:{bar.symbol}")
+            flow.add_bar(bar.bar_start_us, prices_of(bar))
 
     def _of_bar(self, second: Second, bar: FootprintBar) -> Iterator[Output]:
         for side, found, price in (
@@ -130,16 +135,13 @@ class ExhaustionOperator:
             (-1, bar.exhaustion_low, bar.low_ticks),
         ):
             if found and price is not None:
-                span = (bar.bar_start_us, bar.bar_end_us)
-                yield self._bars_event(
-                    second, "bar", side, span, price, [bar], {"row_ticks": bar.row_ticks}
-                )
+                what, values = ("bar", side, price), {"row_ticks": bar.row_ticks}
+                yield self._bars_event(second, bar, what, [bar.bar_start_us], values)
 
     def _of_sequence(self, second: Second, bar: FootprintBar) -> Iterator[Output]:
-        key = key_of(bar)
-        shapes = self._shapes.setdefault(key, deque(maxlen=self._given.bars))
+        shapes = self._shapes.setdefault(key_of(bar), deque(maxlen=self._given.bars))
         shape = shape_of(bar)
-        if shape is None or (shapes and shapes[-1].end_us != bar.bar_start_us):
+        if shape is None or (shapes and not follows(shape, shapes[-1])):
             shapes.clear()
         if shape is None:
             return
@@ -149,41 +151,48 @@ class ExhaustionOperator:
         for side in (1, -1):
             if dries_up(shapes, side, self._given.delta_share):
                 first, last = shapes[0], shapes[-1]
-                values: dict[str, int | float | None] = {
+                values: Values = {
                     "first_delta_lots": first.delta,
                     "last_delta_lots": last.delta,
                     "first_poc_position": first.poc / first.range,
                     "last_poc_position": last.poc / last.range,
                 }
-                price = last.high if side > 0 else last.low
-                span = (first.end_us - (bar.bar_end_us - bar.bar_start_us), bar.bar_end_us)
-                yield self._bars_event(second, "sequence", side, span, price, [bar], values)
+                what = ("sequence", side, last.high if side > 0 else last.low)
+                starts_us = [one.start_us for one in shapes]
+                yield self._bars_event(second, bar, what, starts_us, values)
 
     def _bars_event(
         self,
         second: Second,
-        form: str,
-        side: int,
-        span: tuple[int, int],
-        price: int,
-        bars: list[FootprintBar],
-        values: dict[str, int | float | None],
+        bar: FootprintBar,
+        what: tuple[str, int, int],
+        starts_us: list[int],
+        values: Values,
     ) -> Output:
-        last = bars[-1]
-        kind, key, word = EventKind.EXHAUSTION, key_of(last), SIDES[side]
+        """Write an event of bars.
+
+        Args:
+            second: that they end with.
+            bar: the last of them.
+            what: form, side and price.
+            starts_us: of all of them.
+            values: what they came to.
+        """
+        form, side, price = what
+        kind, key, word = EventKind.EXHAUSTION, key_of(bar), SIDES[side]
         event = Event(
-            id=event_id(kind, second.asset, key, last.bar_end_us, word, form),
+            id=event_id(kind, second.asset, key, bar.bar_end_us, word, form),
             kind=kind,
             form=form,
             state=EventState.OBSERVED,
             side=word,
             key=key,
-            span=span,
+            span=(starts_us[0], bar.bar_end_us),
             band=(price, price + 1),
-            venues_expected=last.completeness.venues_expected,
-            venues=last.completeness.venues_complete,
+            venues_expected=bar.completeness.venues_expected,
+            venues=bar.completeness.venues_complete,
             values=values,
-            evidence=[bar_name(bar) for bar in bars],
+            evidence=[name_of_bar(key, start_us) for start_us in starts_us],
         )
         return self._writer.write(second, event)
 
@@ -211,7 +220,7 @@ class ExhaustionOperator:
                 "peak_usd_cents": round_half_even(spent.peak, self._per_cent),
                 "extreme_ticks": spent.extreme,
                 "distance_ticks": spent.distance,
-                "atr_ticks": spent.ranges / self._given.atr_bars,
+                "atr_ticks": spent.average_range[0] / spent.average_range[1],
             },
         )
         return self._writer.write(second, event)

@@ -18,6 +18,7 @@ State: see `processors.liquidation_levels.positions`.
 """
 
 from processors.context.minutes import Minute, Minutes
+from processors.derived import derived
 from processors.liquidation_levels.brackets import SIDES, Brackets, LevelParams, published
 from processors.liquidation_levels.positions import Positions
 from processors.liquidation_levels.upkeep import Upkeep
@@ -66,12 +67,10 @@ class LiquidationLevelsOperator:
         rows = self._brackets.read(positions.rows(), positions.scale, self._units.notional_per_cent)
         usd = {side: sum(r.est_usd_cents for r in rows if r.side is side) for side in SIDES}
         known = bool(minute.move.venues)
+        if not known:
+            nulls["open_interest_start_lots"] = nulls["change_lots"]
         record = LiquidationLevels(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             minute_start_us=minute.start_us,
             map_start_us=self._upkeep.start_us,
             tick=self._units.tick,

@@ -1,9 +1,9 @@
 """Liquidations of one asset per second and per minute, with their bounds, and their clusters.
 
 Per instrument and over all perpetuals, by liquidated side: what was told (a lower bound, and exact
-only where the feed tells all), what aggressors took in the closing direction of the same venue (an
-upper bound), and an estimate for throttled feeds. Over venues bounds are added, estimates are not.
-Where the bounds contradict each other, only what was told is published.
+only where the feed tells all), what aggressors took in the closing direction of the same venue, or
+on an unknown side (an upper bound), and an estimate for throttled feeds. Over venues bounds are
+added, estimates are not. Where the bounds contradict each other, only what was told is published.
 
 State: one minute of sums (at most 60 sizes a side and instrument) and one open cluster a side; some
 kilobytes an asset. Source: definitions 5.9.
@@ -12,6 +12,7 @@ kilobytes an asset. Source: definitions 5.9.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from processors.derived import derived
 from processors.liquidation.cluster import Clusters, Row
 from processors.liquidation.params import DEFAULT, LiquidationParams
 from processors.liquidation.tally import (
@@ -20,7 +21,7 @@ from processors.liquidation.tally import (
     of_instrument,
     over_venues,
 )
-from processors.measures.aggressor import aggressor_notional
+from processors.measures.aggressor import aggressor_notional, unknown_notional
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -95,7 +96,7 @@ class LiquidationOperator:
             if tally is None:
                 tally = minute.tallies[member.name] = Tally()
             any_row |= tally.take_rows(member.liquidations, member.sampling)
-            tally.take_trades(aggressor_notional(member.trades))
+            tally.take_trades(aggressor_notional(member.trades), unknown_notional(member.trades))
         minute.told.add(second)
         minute.traded.add(second)
         clusters = self._clustered(second, members)
@@ -121,7 +122,7 @@ class LiquidationOperator:
         if minute is None:
             return []
         completeness = minute.told.record(minute.tallies)
-        if completeness.status is Status.GAP:
+        if completeness.status is Status.GAP and not any(map(_told, minute.tallies.values())):
             return []
         keys = {name: _key(name) for name in minute.tallies}
         return [self._record(second, minute, keys, completeness, [])]
@@ -161,7 +162,7 @@ class LiquidationOperator:
         for member in members:
             tally = span.tallies[member.name] = Tally()
             tally.take_rows(member.liquidations, member.sampling)
-            tally.take_trades(aggressor_notional(member.trades))
+            tally.take_trades(aggressor_notional(member.trades), unknown_notional(member.trades))
         keys = {member.name: member.key for member in members}
         completeness = span.told.record(span.tallies)
         return self._record(second, span, keys, completeness, clusters)
@@ -178,11 +179,7 @@ class LiquidationOperator:
     ) -> Output:
         seconds = span.told.seconds
         record = LiquidationFlow(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             interval_seconds=seconds,
             window_start_us=span.start_us,
             window_end_us=span.start_us + seconds * US_PER_SECOND,
@@ -220,7 +217,10 @@ class LiquidationOperator:
             status = Status.PARTIAL if name in there and name not in complete else status
             behind = [name] if name in there else []
             yield _one_series((keys[name], "", status), behind, span.tallies, sums)
-        yield _one_series((PERP, "all", completeness.status), there, span.tallies, sums)
+        status = completeness.status
+        if there and status is Status.GAP:
+            status = Status.PARTIAL
+        yield _one_series((PERP, "all", status), there, span.tallies, sums)
         common = [name for name in there if name in complete]
         status = Status.COMPLETE if common else Status.GAP
         yield _one_series((PERP, "common", status), common, span.tallies, sums)

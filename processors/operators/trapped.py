@@ -14,6 +14,7 @@ State: see `processors.liquidation_levels.positions`, with two lanes.
 """
 
 from processors.context.minutes import Minute, Minutes
+from processors.derived import derived
 from processors.liquidation_levels.moves import Moves
 from processors.liquidation_levels.positions import Positions
 from processors.liquidation_levels.under_water import (
@@ -76,11 +77,7 @@ class TrappedOperator:
         if interest is None:
             nulls["open_interest_lots"] = nulls["change_lots"]
         record = TrappedPositions(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             minute_start_us=minute.start_us,
             map_start_us=self._upkeep.start_us,
             tick=self._units.tick,

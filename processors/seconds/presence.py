@@ -10,7 +10,7 @@ from processors.plain import Plain
 from processors.seconds.second import MemberSecond, Second, StreamSecond
 from schemas.lineage import Completeness, Status
 from schemas.market import FeedState, Scope
-from schemas.units import US_PER_SECOND
+from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
 StreamName = Literal["trade_stream", "book_stream", "liquidation_stream", "ticker_stream"]
 
@@ -76,6 +76,38 @@ class Window:
         """Return everything as plain values for a snapshot."""
         states = {name: state.value for name, state in self._states.items()}
         return [self.seconds, self._covered, states]
+
+
+class MinuteWindow:
+    """Who was there in the minute that is being filled; seconds that are missing count.
+
+    Args:
+        stream: the stream that counts.
+    """
+
+    def __init__(self, stream: StreamName, state: Plain = None) -> None:
+        self._stream: StreamName = stream
+        self._next_us: int
+        window, self._next_us = state or (None, 0)
+        self._window = Window(stream, window)
+
+    def take(self, second: Second) -> None:
+        """Take one second in; the first one of a minute begins anew."""
+        minute_us = second.start_us - second.start_us % US_PER_MINUTE
+        if self._next_us <= minute_us:
+            self._window = Window(self._stream)
+        missed_us = second.start_us - max(minute_us, self._next_us)
+        self._window.skip(missed_us // US_PER_SECOND)
+        self._window.add(second)
+        self._next_us = second.end_us
+
+    def record(self, names: Iterable[str]) -> Completeness:
+        """Say who of these instruments stands behind the minute so far."""
+        return self._window.record(names)
+
+    def dump(self) -> Plain:
+        """Return everything as plain values for a snapshot."""
+        return [self._window.dump(), self._next_us]
 
 
 def status_of(

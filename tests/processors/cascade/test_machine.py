@@ -410,6 +410,17 @@ def test_the_swept_level_is_the_last_one_crossed_since_building(
     assert found == (None if swept is None else table.mirrored(swept))
 
 
+def test_of_equal_minutes_the_first_is_the_peak() -> None:
+    table = Table()
+    table.build()
+    table.step(l60=1500)
+    first_us = table.time_us
+    table.steps(3, l60=1500)
+    event = table.machine.event
+    assert event is not None
+    assert (event.peak_l60, event.peak_us) == (1500, first_us)
+
+
 # --- the end
 
 
@@ -618,8 +629,9 @@ def test_a_machine_continues_from_its_plain_values(rows: list[Any]) -> None:
         ({"calm_share": (0, 1)}, "calm_share"),
         ({"calm_seconds": 0}, "calm_seconds"),
         ({"eased_share": (6, 10)}, "eased_share"),
-        ({"leader_minutes": 14}, "leader_minutes"),
+        ({"leader_minutes": 6}, "leader_minutes"),
         ({"floor_usd": 0}, "floor_usd"),
+        ({"depth_band_bp": 55}, "depth_band_bp"),
     ],
 )
 def test_parameters_that_lead_nowhere_are_refused(params: dict[str, Any], name: str) -> None:

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from processors.cascade.baseline import Baseline
@@ -181,6 +182,22 @@ def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
     assert [name for name in sorted(stored) if not baseline.keeps(name)] == [min(stored)]
 
 
+@pytest.mark.parametrize("minutes", [0, 3])
+def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(minutes: int) -> None:
+    """A worker may die between its parts and its head; it begins again with the head before."""
+    baseline = Baseline(7, 1)
+    for n in range(minutes):
+        minute_of(baseline, n, (BYBIT, 5, LIVE))
+    close(baseline, minutes)
+    head = plainly(baseline.dump())
+    for n in range(minutes, 130):
+        minute_of(baseline, n, (BYBIT, 900, LIVE))
+    close(baseline, 130)
+    again = Baseline(7, 1)
+    again.load(head, baseline.take_parts())
+    assert again.p99([B], LONG) == (5 if minutes else None)
+
+
 def test_blocks_before_a_change_of_sampling_are_forgotten() -> None:
     """Definitions 5.9: sums across a sampling change are not compared."""
     baseline, stored = Baseline(7, 1), dict[str, bytes]()
@@ -220,6 +237,7 @@ def test_flow_of_a_second_is_a_plain_sum() -> None:
     found = flow_of(trades)
     assert found.bought == sum(one[3] * one[4] for one in trades if one[5] > 0)
     assert found.sold == sum(one[3] * one[4] for one in trades if one[5] < 0)
+    assert found.unknown == sum(one[3] * one[4] for one in trades if one[5] == 0)
     assert found.delta == sum(one[4] * one[5] for one in trades)
     assert (found.high, found.low) == (max(one[3] for one in trades), min(one[3] for one in trades))
     assert found.last == trades[-1][3]
@@ -240,35 +258,47 @@ def tape_of(prices: dict[int, list[int]], minutes: int, holes: tuple[int, ...] =
     return tape
 
 
-def test_true_ranges_need_fourteen_minutes_and_the_close_before_them() -> None:
+def true_ranges(prices: dict[int, list[int]], minutes: int, *holes: int) -> int | None:
+    """Return the sum of a tape's true ranges at the end of a minute."""
+    return tape_of(prices, minutes, holes).true_ranges(NOON_US + minutes * US_PER_MINUTE)
+
+
+def test_true_ranges_are_of_fourteen_minutes_each_with_the_close_before_it() -> None:
     prices = {n: [100, 103, 99, 101] for n in range(15)}
-    assert tape_of(prices, 14).true_ranges is None
-    assert tape_of(prices, 15).true_ranges == 14 * 4
+    assert true_ranges(prices, 13) is None
+    assert true_ranges(prices, 14) == true_ranges(prices, 15) == 14 * 4
     prices[14] = [110, 112]
-    assert tape_of(prices, 15).true_ranges == 13 * 4 + 112 - 101
+    assert true_ranges(prices, 15) == 13 * 4 + 112 - 101
 
 
 def test_a_minute_without_trades_has_no_range_and_a_gap_after_it_counts() -> None:
     prices = {n: [100] for n in range(16)}
     prices[7] = []
     prices[8] = [90]
-    assert tape_of(prices, 15).true_ranges == 10 + 10
-    assert tape_of({0: [100]}, 15).true_ranges == 0
-    assert tape_of({}, 15).true_ranges is None
+    assert true_ranges(prices, 15) == 10 + 10
+    assert true_ranges({0: [100]}, 15) == 0
+    assert true_ranges({}, 15) is None
 
 
-def test_a_missing_second_makes_ranges_unknown_until_they_are_whole_again() -> None:
-    prices = {n: [100, 101] for n in range(40)}
-    assert tape_of(prices, 17, holes=(100,)).true_ranges == 14
-    assert tape_of(prices, 16, holes=(100,)).true_ranges is None
-    assert tape_of(prices, 19, holes=(1000,)).true_ranges is None
+def test_a_missing_second_costs_its_minute_a_range_and_the_next_a_close_before() -> None:
+    """Second 100 is in minute 1: minutes 2 to 15 are the first fourteen that are whole."""
+    prices = {n: [100, 101] if n < 2 else [200, 201] for n in range(40)}
+    assert true_ranges(prices, 16, 100) == 14
+    assert true_ranges(prices, 15, 100) is None
+    assert true_ranges(prices, 19, 1000) is None
 
 
-def test_a_jump_makes_ranges_unknown_at_once() -> None:
-    tape = tape_of({n: [100, 101] for n in range(15)}, 15)
-    assert tape.true_ranges == 14
-    tape.take((NOON_SECOND + 901) * US_PER_SECOND, member(BYBIT))
-    assert tape.true_ranges is None
+@pytest.mark.parametrize("jump", [False, True])
+def test_the_last_price_is_not_known_across_a_break(jump: bool) -> None:
+    """Definitions 5.0: a cascade that begins behind it is not measured from before it."""
+    tape, found = Tape(DEFAULT), []
+    told = {0: [trade(0, 100, 1)], 7: [trade(7, 90, 1)]}
+    for at in (0, 1, *(() if jump else (2, 3)), 4, 7, 8):
+        there = DOWN if at in (2, 3) else LIVE
+        one = member(BYBIT, trades=told.get(at, ()), there=there)
+        tape.take((NOON_SECOND + at) * US_PER_SECOND, one)
+        found.append(tape.last)
+    assert found == [100, 100, *([] if jump else [None, None]), None, 90, 90]
 
 
 PIVOT = [5, 6, 7, 9, 9, 8, 7]
@@ -356,6 +386,16 @@ def test_flow_and_minutes_are_over_sixty_seconds_and_know_whether_trades_are_mis
     assert (tape.flow60(1), tape.flow60(-1), tape.traded) == (0, 0, False)
 
 
+def test_who_leads_is_by_the_last_hour_of_the_clock() -> None:
+    """What was before an outage of two hours says nothing of who leads now."""
+    tape = tape_of({n: [100] for n in range(50)}, 50)
+    assert tape.notional == 50 * 100
+    tape.take((NOON_SECOND + 40 * 60 + 60 * 60) * US_PER_SECOND, member(BYBIT))
+    assert tape.notional == 10 * 100
+    tape.take((NOON_SECOND + 3 * 60 * 60) * US_PER_SECOND, member(BYBIT))
+    assert tape.notional == 0
+
+
 # --- watch
 
 
@@ -416,6 +456,15 @@ def test_open_interest_counts_up_to_thirty_seconds_of_age() -> None:
     lots, ages = interest_of(perps, "0.001", end_us, 30)
     assert lots == {A: 12_500}
     assert ages == {A: 30_000_000, B: 30_000_001}
+
+
+def test_a_venue_whose_clock_is_ahead_makes_no_open_interest_fresh() -> None:
+    """It is as old as its receipt at least, as everywhere (`processors.context.ticker`)."""
+    told = ticker(BINANCE, "12.5", NOON_US)
+    told = msgspec.structs.replace(told, open_interest_time_us=NOON_US + 300_000_000)
+    for age_us, known in ((30_000_000, True), (31_000_000, False)):
+        lots, ages = interest_of([member(BINANCE, ticker=told)], "0.001", NOON_US + age_us, 30)
+        assert (ages, bool(lots)) == ({A: age_us}, known)
 
 
 def test_change_is_over_what_is_known_both_times() -> None:

@@ -3,7 +3,9 @@
 import random
 from collections.abc import Sequence
 
-from processors.context.ranges import BARS, AverageRange
+from processors.context.ranges import AverageRange
+from processors.measures.quadrant import Ratio
+from processors.measures.true_range import BARS
 from tests.processors.context.builders import at
 from tests.processors.seconds.builders import plainly
 
@@ -17,25 +19,30 @@ def fed(mids: Sequence[int | None], least: int = 1) -> AverageRange:
     return bars
 
 
+def average(mids: Sequence[int | None], least: int = 1) -> Ratio | None:
+    """Return the average at the end of these seconds."""
+    return fed(mids, least).average(at(len(mids)))
+
+
 def test_a_range_reaches_back_to_the_close_before_it() -> None:
     up = [100] * 5 + [110] * 5
-    assert fed(up).value() == (10, 1)
-    assert fed(up + [125] * 10).value() == (10 + 15, 2)
-    assert fed(up + [90] * 10).value() == (10 + 20, 2)
+    assert average(up) == (10, 1)
+    assert average(up + [125] * 10) == (10 + 15, 2)
+    assert average(up + [90] * 10) == (10 + 20, 2)
 
 
 def test_a_bar_counts_when_its_last_second_is_over() -> None:
-    assert fed([100] * 9).value() is None
-    assert fed([100] * 10).value() == (0, 1)
-    assert fed([100] * 10, least=2).value() is None
+    assert average([100] * 9) is None
+    assert average([100] * 10) == (0, 1)
+    assert average([100] * 10, least=2) is None
 
 
 def test_a_bar_with_too_little_known_has_no_range_and_breaks_the_chain() -> None:
     eight = [None] * 2 + [100] * 8
-    assert fed(eight).value() == (0, 1)
+    assert average(eight) == (0, 1)
     seven: list[int | None] = [None] * 3 + [100] * 7
-    assert fed(seven).value() is None
-    assert fed([50] * 10 + seven + [200] * 10).value() == (0, 2)
+    assert average(seven) is None
+    assert average([50] * 10 + seven + [200] * 10) == (0, 2)
 
 
 def test_a_jump_ends_the_bar_and_breaks_the_chain() -> None:
@@ -43,7 +50,7 @@ def test_a_jump_ends_the_bar_and_breaks_the_chain() -> None:
     bars.take(at(15), 300)
     for number in range(40, 50):
         bars.take(at(number), 500)
-    assert bars.value() == (0, 2)
+    assert bars.average(at(50)) == (0, 2)
 
 
 def test_the_average_is_of_the_last_bars_alone() -> None:
@@ -55,4 +62,4 @@ def test_the_average_is_of_the_last_bars_alone() -> None:
         ranges.append(max(prices) - min(prices))
         if start // 10 in (5, 20, 39):
             kept = ranges[-BARS:]
-            assert fed(mids[: start + 10]).value() == (sum(kept), len(kept))
+            assert average(mids[: start + 10]) == (sum(kept), len(kept))

@@ -7,6 +7,7 @@ import pytest
 
 from processors.liquidation_levels.moves import Moves
 from schemas.footprints import FootprintBar
+from schemas.lineage import Status
 from tests.processors.liquidation_levels.builders import Range, bar
 from tests.processors.seconds.builders import plainly
 
@@ -62,13 +63,27 @@ def test_exactly_the_threshold_is_a_move() -> None:
 
 
 def test_a_bar_without_price_or_a_missing_one_begins_a_move_anew() -> None:
+    """Two closes and four true ranges have to be there again."""
     bars: list[FootprintBar | None] = [made(minute, 1000 + 200 * minute) for minute in range(12)]
     assert directions(*bars)[3:] == [1] * 9
-    for gap in (None, bar(6, {})):
+    for gap in (None, bar(6, {}, status=Status.GAP), bar(6, {}, status=Status.PARTIAL)):
         broken = directions(*bars[:6], gap, *bars[7:])
-        assert broken[6:9] == [None, None, None]
-        assert broken[9] == 1
-    assert directions(*bars[:6], *bars[7:])[6:8] == [None, None]
+        assert broken[6:11] == [None, None, None, None, 1]
+    assert directions(*bars[:6], *bars[7:])[6:10] == [None, None, None, 1]
+
+
+def test_a_quiet_minute_is_a_real_zero_bar() -> None:
+    """Definitions 5.0: its price is the close before, and it has no delta."""
+    bars: list[FootprintBar | None] = [made(minute, 1000 + 200 * minute) for minute in range(8)]
+    assert directions(*bars[:6], bar(6, {}), bars[7])[5:] == [1, 0, 1]
+    assert directions(bar(0, {}), *bars[1:])[:5] == [None, None, None, None, 1]
+
+
+def test_ranges_from_before_a_long_outage_are_not_held_against_a_move() -> None:
+    """A wild market, away for hours, and then a calm one that moves by its own standards."""
+    wild = [made(minute, 1000 + 5000 * (minute % 2)) for minute in range(8)]
+    calm = [made(minute, 1000 + 200 * minute) for minute in range(500, 505)]
+    assert directions(*wild, *calm)[-5:] == [None, None, None, 1, 1]
 
 
 def test_a_direction_is_that_of_the_last_bars_alone() -> None:

@@ -34,6 +34,21 @@ def test_a_sample_counts_until_its_window_is_over() -> None:
     assert percentile.at(10) is None
 
 
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(before: int) -> None:
+    """A worker may die between its parts and its head; it begins again with the head before."""
+    made = TrailingPercentile(100, (1, 2), 1, 10)
+    for time_us in range(20, 20 + before):
+        made.add(time_us, 7)
+    head = plainly(made.dump())
+    for time_us in range(25, 60):
+        made.add(time_us, 1000)
+    again = TrailingPercentile(100, (1, 2), 1, 10)
+    again.load(head, made.take_parts())
+    assert again.samples == before
+    assert again.at(60) == (7 if before else None)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_trailing_percentile_is_that_of_all_samples_in_the_window(seed: int) -> None:
     chance = random.Random(seed)

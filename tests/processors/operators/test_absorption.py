@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from processors.absorption.episode import Episode, next_state
+from processors.absorption.window import Window, slice_of
 from processors.operators.absorption import AbsorptionOperator, AbsorptionParams
 from processors.seconds.second import MemberSecond, Second
 from processors.trades import Trade
@@ -164,6 +166,25 @@ def test_a_side_that_has_not_faded_confirms_nothing() -> None:
     assert [one.state for one in of_sells] == [EventState.CANDIDATE]
 
 
+@pytest.mark.parametrize(
+    ("sold_lots", "bought_lots", "expected"),
+    [
+        (50, 50, EventState.CONFIRMED),  # half the rate, and as much bought
+        (51, 51, None),
+        (50, 49, None),
+        (0, 0, EventState.CONFIRMED),
+    ],
+)
+def test_half_the_rate_and_a_delta_of_nothing_confirm(
+    sold_lots: int, bought_lots: int, expected: EventState | None
+) -> None:
+    window = Window(10, 100, 2)
+    trades = [trade(0, PRICE, qty, side) for qty, side in ((sold_lots, -1), (bought_lots, 1))]
+    window.push(slice_of([one for one in trades if one[4]], [], 0))
+    episode = Episode("one", -1, 0, PRICE, 1, PRICE, 100 * PRICE)
+    assert next_state(episode, window, None, 1, 60_000_000, (1, 2)) is expected
+
+
 def test_dominance_of_exactly_three_fifths_is_enough() -> None:
     """48 sold and 12 bought: (48 - 12) / 60 = 0.6, at one price and a full window of them."""
     told = {n: sold(0, 48) + sold(0, 12, 1) for n in range(11)}
@@ -296,6 +317,30 @@ def test_the_book_tells_of_refills_where_there_is_one() -> None:
     assert event.values["refill"] == sold_lots / 100
     assert event.values["book_level"] == 1
     assert event.null_reasons == {}
+
+
+def test_a_book_that_does_not_change_still_displays_what_it_did() -> None:
+    """It is the newest one, and was there: no update is no absence."""
+    told = {n: sold(0, 2) + sold(0, 2, 1) for n in range(-10, 0)} | heavy(0, 10)
+    seconds = story(told, 10, books=True)
+    changing = found(seconds)[0]
+    for one in seconds[1:]:
+        held = one.members["binance:BTC-USDT-PERP"]
+        held.books = []
+    event = found(seconds)[0]
+    for name in ("refill", "book_level"):
+        assert event.values[name] == changing.values[name]
+    for one in seconds:
+        one.members["binance:BTC-USDT-PERP"].book = None
+    assert found(seconds)[0].null_reasons["book_level"] == "no_book"
+
+
+def test_its_own_venue_is_behind_it_also_when_it_has_failed() -> None:
+    below = PRICE - 20 - WIDTH
+    seconds = story(heavy(0, 20) | {12: sold(0, 50, price=below - 1)}, 14)
+    event = found(seconds)[-1]
+    assert (event.state, event.venues) == (EventState.FAILED, ["binance:BTC-USDT-PERP"])
+    assert event.values["venues_absorbing"] == 0
 
 
 def busy(seed: int, length: int) -> list[Second]:

@@ -262,6 +262,31 @@ def test_bounds_are_since_a_minute_before_it_began() -> None:
     assert [one.episodes for one in reclaimed.venues] == [2, 80]
 
 
+def test_bounds_have_what_traded_on_an_unknown_side_from_the_minute_before_on() -> None:
+    script = swept(LONG)
+    seconds, more = script.seconds(1800), script.seconds(1800)
+    for number in (1199, 1203):
+        one = more[number].members["bybit:BTC-USDT-PERP"]
+        one.trades = [*one.trades, trade(number, BASE, 70, 0, instrument=BYBIT, at_us=9)]
+    bounds = []
+    for log in (seconds, more):
+        reclaimed = next(one for one in cascades(log) if one.state is S.RECLAIMED)
+        bounds.append(reclaimed.venues[1].ub_usd_cents)
+    assert bounds[0] is not None
+    assert bounds[1] == bounds[0] + 2 * 70 * BASE // UNITS.notional_per_cent
+
+
+def test_a_venue_that_tells_nothing_any_more_still_trades() -> None:
+    """Binance takes its liquidation feed away: its bound stays one over all of the cascade."""
+    script = swept(LONG)
+    seconds = script.seconds(1800)
+    for one in seconds[1210:]:
+        one.members["binance:BTC-USDT-PERP"].liquidation_stream = None
+    found = next(one for one in cascades(seconds) if one.state is S.RECLAIMED)
+    whole = next(one for one in cascades(script.seconds(1800)) if one.state is S.RECLAIMED)
+    assert [one.ub_usd_cents for one in found.venues] == [one.ub_usd_cents for one in whole.venues]
+
+
 @BOTH
 def test_a_calm_market_stays_idle(side: LiquidatedSide) -> None:
     """Liquidations that never reach the floor, and then a sum at it, but in two rows."""
@@ -429,6 +454,8 @@ def test_nobody_there_is_suspended_not_idle() -> None:
     assert {one.id for one in found} == {f"cascade:BTC:{found[0].time_us}:long"}
     assert found[0].null_reasons == {"cascade": "none_is_on"}
     assert found[0].extreme_ticks is found[0].obs_usd_cents is None
+    assert found[0].reference is None
+    assert found[0].evidence.flow60_usd_cents is None
 
 
 def test_a_suspension_after_a_cascade_says_nothing_of_it() -> None:
@@ -549,7 +576,7 @@ def test_what_records_say_is_what_a_plain_count_says(seed: int) -> None:
                 one[3] * one[4]
                 for each in inside
                 for one in each.members[name].trades
-                if one[5] == sign
+                if one[5] in (sign, 0)
             )
             if part.ub_usd_cents is not None:
                 assert part.ub_usd_cents == round_half_even(taken, UNITS.notional_per_cent)

@@ -457,6 +457,21 @@ def test_flow_needs_trades_and_no_tickers() -> None:
     assert told(log)[-1].book_flow.cvd_lots == 120 * 5
 
 
+def test_a_perpetual_without_a_tape_has_open_interest_and_funding_all_the_same() -> None:
+    """5.12 is of tickers: a venue may have no trades at all, or none yet."""
+    log = []
+    for number in range(140):
+        silent = member(BYBIT, ticker=ticker(30, "250", instrument=BYBIT))
+        silent.trade_stream = None
+        log.append(second(number, member(ticker=ticker(30, "1000")), silent))
+    record = told(log)[-1]
+    assert [one.venue for one in record.instruments] == ["binance", "bybit"]
+    interest = over(record, "all").open_interest
+    assert interest is not None
+    assert interest.lots == 1_250_000
+    assert record.book_flow.cvd_venues == [NAMES[BINANCE]]
+
+
 def test_who_is_not_listed_any_more_leaves_and_begins_anew_when_it_comes_back() -> None:
     log = []
     for number in range(600):
@@ -607,6 +622,7 @@ def test_outputs_are_named_by_what_decides_them() -> None:
         {"usual_percent": 101},
         {"usual_days": 0},
         {"least_bars": 0},
+        {"least_bars": 15},
     ],
 )
 def test_parameters_that_cannot_be_are_refused(fields: dict[str, object]) -> None:

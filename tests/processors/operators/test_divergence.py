@@ -2,7 +2,9 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 
+import msgspec
 import pytest
 
 from processors.divergence.pair import DivergenceParams, Pair, extends, lags, sigma, variance
@@ -117,15 +119,15 @@ def test_cvd_has_to_fall_behind_by_k_sigma_root_n() -> None:
     pair = Pair(4, 8)
     assert variance(bars) == (20 * 10, 400)
     assert sigma(bars) == 0.5**0.5
-    assert lags(bars, pair, 1, (1, 4))
-    assert not lags(bars, pair, -1, (1, 4))
-    assert lags(bars, pair, 1, (7, 10))  # 0.49 * 0.5 * 4 = 0.98
-    assert not lags(bars, pair, 1, (3, 4))  # 0.5625 * 0.5 * 4 = 1.125
+    assert lags(bars, pair, 1, DivergenceParams())
+    assert not lags(bars, pair, -1, DivergenceParams())
+    assert lags(bars, pair, 1, DivergenceParams(strength=(7, 10)))  # 0.49 * 0.5 * 4 = 0.98
+    assert not lags(bars, pair, 1, DivergenceParams(strength=(3, 4)))  # 0.5625 * 0.5 * 4 = 1.125
 
 
 def test_a_tie_of_both_conditions_is_enough() -> None:
     even = [Bar(n, n + 1, PRICE, 0, 0) for n in range(9)]
-    assert lags(even, Pair(1, 7), 1, (1, 4))  # no deviation, no change
+    assert lags(even, Pair(1, 7), 1, DivergenceParams())  # no deviation, no change
     higher = [even[0], even[1]._replace(high=20_000), even[2]._replace(high=20_001)]
     assert extends(higher, Pair(1, 2), 1)  # exactly half a basis point and one tick
     assert not extends([b._replace(high=b.high) for b in even], Pair(1, 2), 1)
@@ -207,12 +209,37 @@ def test_it_is_followed_for_an_hour() -> None:
     assert expired.event_time_us - confirmed.event_time_us == 60 * US_PER_MINUTE
 
 
+def test_a_gap_over_its_end_suspends_it_as_it_may_have_been_invalidated_unseen() -> None:
+    seconds = minutes(B + 4 + 80)
+    del seconds[B + 50 : B + 70]
+    *_, ended = found(seconds)
+    assert (ended.state, ended.values["cvd_since_lots"]) == (EventState.SUSPENDED, None)
+
+
+def test_cvd_of_a_day_is_not_counted_beyond_midnight() -> None:
+    """Trap 9: B is two bars before midnight, and known a bar after it."""
+    first = 12 * 60 - B - 2
+    seconds = minutes(B + 6, delta=lambda m: 500 if m >= B + 2 else delta_of(m), first=first)
+    confirmed, expired = found(seconds)
+    for event, state in ((confirmed, EventState.CONFIRMED), (expired, EventState.EXPIRED)):
+        assert event.state is state
+        assert event.values["cvd_since_lots"] == sum(map(delta_of, range(A + 1, B + 2)))
+    back = {B + 3: PRICE + 2000 + UP}
+    seconds = minutes(
+        B + 6,
+        lambda m: back.get(m, price_of(m)),
+        lambda m: 500 if m >= B + 2 else delta_of(m),
+        first=first,
+    )
+    assert [one.state for one in found(seconds)] == [EventState.CONFIRMED, EventState.EXPIRED]
+
+
 @pytest.mark.parametrize("jump", [False, True])
 def test_a_gap_suspends_what_is_followed_and_begins_anew(jump: bool) -> None:
     seconds = minutes(B + 30)
     gap = B + 10
-    partial = bar(gap, status=Status.PARTIAL)
-    seconds[gap] = replace(seconds[gap], bars=[] if jump else [partial])
+    torn = bar(gap, status=Status.PARTIAL)
+    seconds[gap] = replace(seconds[gap], bars=[] if jump else [torn])
     _, ended = found(seconds)
     assert ended.state is EventState.SUSPENDED
     assert ended.null_reasons == {"cvd_since_lots": "gap"}
@@ -224,6 +251,68 @@ def test_a_gap_suspends_what_is_followed_and_begins_anew(jump: bool) -> None:
 
 
 THREE = (BINANCE, BYBIT, OKX)
+EXTREME = DivergenceParams(min_samples=10, at_extreme=True)
+
+
+def with_paths(seconds: list[Second], paths: dict[int, int], sign: int = 1) -> list[Second]:
+    """Let delta reach so far beyond both its ends in the bars of some minutes."""
+    made = []
+    for minute, one in enumerate(seconds):
+        beyond = paths.get(minute, 0)
+        bars = [
+            msgspec.structs.replace(
+                each,
+                delta_max_lots=max(0, each.delta_lots) + (beyond if sign > 0 else 0),
+                delta_min_lots=min(0, each.delta_lots) - (beyond if sign < 0 else 0),
+            )
+            for each in one.bars
+        ]
+        made.append(replace(one, bars=bars))
+    return made
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_cvd_may_be_taken_at_its_extreme_within_the_bars_of_the_pivots(sign: int) -> None:
+    """A reached 40 beyond its close and B 25: behind by 15 more than at the closes."""
+    at_close = sum(map(delta_of, range(A + 1, B + 1)))
+    assert (delta_of(A), delta_of(B)) == (10, 10)
+    seconds = with_paths(minutes(B + 4, sign=sign), {A: 40, B: 25}, sign)
+    [event] = found(seconds, EXTREME)
+    assert event.values["cvd_change_lots"] == sign * (at_close + 25 - 40)
+    [event] = found(seconds)
+    assert event.values["cvd_change_lots"] == sign * at_close
+    caught_up = with_paths(minutes(B + 4, sign=sign), {B: -at_close + 1}, sign)
+    assert found(caught_up, EXTREME) == []
+    assert len(found(caught_up)) == 1
+
+
+def test_at_extremes_it_is_over_when_a_close_exceeds_the_first_extreme() -> None:
+    back = B + 6
+    for gain, over in ((200, True), (100 + 40, False)):
+        seconds = minutes(
+            back + 1,
+            lambda m: price_of(B) if m == back else price_of(m),
+            lambda m, gain=gain: gain if m == back else delta_of(m),
+        )
+        got = [one.state.value for one in found(with_paths(seconds, {A: 40}), EXTREME)]
+        assert got == ["confirmed"] + ["invalidated"] * over
+
+
+def test_at_extremes_the_bars_over_venues_are_those_of_the_aggregate() -> None:
+    seconds = with_paths(minutes(B + 4, instruments=THREE), {})
+    for minute, beyond in ((A, 70), (B, 5)):
+        *own, all_of_them = seconds[minute].bars
+        most = (all_of_them.delta_max_lots or 0) + beyond
+        wider = msgspec.structs.replace(all_of_them, delta_max_lots=most)
+        seconds[minute] = replace(seconds[minute], bars=[*own, wider])
+    [event] = [one for one in found(seconds, EXTREME) if one.scope is Scope.PERP]
+    assert event.values["cvd_change_lots"] == 3 * sum(map(delta_of, range(A + 1, B + 1))) - 65
+    assert (event.values["venues_agree"], event.values["strong"]) == (3, 1)
+    one = seconds[A + 2]
+    fewer = [":".join(each) for each in THREE[:2]]
+    other = bar(A + 2, instrument=None, scope=Scope.PERP, names=fewer, delta=-100)
+    seconds[A + 2] = replace(one, bars=[*one.bars[:3], other])
+    assert [one for one in found(seconds, EXTREME) if one.scope is Scope.PERP] == []
 
 
 def test_venues_agree_over_the_same_pivots_and_all_of_three_are_strong() -> None:
@@ -307,9 +396,11 @@ def walk(seed: int, length: int) -> list[Second]:
 
 def test_restarts_change_nothing() -> None:
     seconds = walk(7, 1200)
-    expected = run(DivergenceOperator(UNITS, PARAMS), seconds)
-    assert {"confirmed", "invalidated", "expired", "suspended"} <= set(states(expected))
-    assert run_with_restarts(lambda: DivergenceOperator(UNITS, PARAMS), seconds) == expected
+    for params in (PARAMS, EXTREME):
+        expected = run(DivergenceOperator(UNITS, params), seconds)
+        assert {"confirmed", "invalidated", "expired", "suspended"} <= set(states(expected))
+        again = run_with_restarts(partial(DivergenceOperator, UNITS, params), seconds)
+        assert again == expected
 
 
 def test_divergences_of_an_instrument_are_those_that_brute_force_finds() -> None:

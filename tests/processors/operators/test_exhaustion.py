@@ -1,8 +1,10 @@
 """Exhaustion in its three forms (definitions 5.3, 5.8)."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from processors.measures.auction import exhaustion
@@ -15,7 +17,15 @@ from schemas.lineage import Status
 from schemas.market import Scope
 from schemas.units import US_PER_MINUTE
 from tests.processors.measures.bars import worked
-from tests.processors.operators.footprint_bars import NOON_US, PRICE, ROW, bar, end_of, events
+from tests.processors.operators.footprint_bars import (
+    NOON_US,
+    PRICE,
+    ROW,
+    bar,
+    completeness,
+    end_of,
+    events,
+)
 from tests.processors.seconds.builders import (
     BINANCE,
     BYBIT,
@@ -123,6 +133,9 @@ def test_three_bars_that_reach_further_with_less_are_a_sequence(sign: int, side:
     assert first == pytest.approx(0.85 if sign > 0 else 0.15)
     assert event.event_time_us == NOON_US + 3 * US_PER_MINUTE
     assert event.start_us == NOON_US
+    assert event.evidence == [
+        f"bar:venue:binance:BTC-USDT-PERP:{NOON_US + minute * US_PER_MINUTE}" for minute in range(3)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -148,24 +161,39 @@ def test_a_partial_bar_ends_a_sequence() -> None:
     assert sequence([bars[0], broken, bars[2]]) == []
 
 
+def test_a_venue_that_comes_in_between_ends_a_sequence_of_the_aggregate() -> None:
+    """5.0, constant composition: its delta would be taken for a turn of the others'."""
+    few = ["binance:BTC-USDT-PERP", "bybit:BTC-USDT-PERP"]
+    perp = {"scope": Scope.PERP, "venue": "", "symbol": ""}
+    for names, expected in ((few, 1), ([*few, "okx:BTC-PERP"], 0)):
+        bars = [
+            msgspec.structs.replace(one, completeness=completeness(who), **perp)
+            for one, who in zip(three(), [few, few, names], strict=True)
+        ]
+        assert len(sequence(bars)) == expected
+
+
 # --- flow form
 
-ATR = [bar(n, ohlc=(PRICE, PRICE + 400, PRICE, PRICE)) for n in range(-14, 0)]
-"""Fourteen bars with a true range of 400: a quarter is 100."""
+ATR = [bar(n, ohlc=(PRICE, PRICE + 400, PRICE, PRICE)) for n in range(-14, 6)]
+"""Fourteen bars before the seconds and those of the seconds themselves, with a true range of 400
+each: a quarter is 100."""
+WARM = 14
 
 
 def flow(
     told: dict[int, tuple[int, int]], length: int = 160, *, side: int = 1, skip: int | None = None
 ) -> list[Second]:
     """Return bars for ATR, then seconds of trades of one side `(qty, price)`, else one lot."""
-    seconds = [end_of(n, member(), bars=[one]) for n, one in zip(range(-14, 0), ATR, strict=True)]
+    seconds = [end_of(n - WARM, member(), bars=[ATR[n]]) for n in range(WARM)]
     for number in range(length):
         qty, price = told.get(number, (1, PRICE))
         price = PRICE + side * (price - PRICE)
         trades: list[Trade] = [trade(number, price, qty, side)] if qty else []
-        seconds.append(second(number, member(trades=trades)))
+        bars = [ATR[WARM + number // 60]] if number % 60 == 59 else []
+        seconds.append(second(number, member(trades=trades), bars=bars))
     if skip is not None:
-        del seconds[len(ATR) + skip]
+        del seconds[WARM + skip]
     return seconds
 
 
@@ -178,7 +206,7 @@ def test_a_rate_that_fell_to_30_percent_near_the_extreme_is_exhausted(
     side: int, word: EventSide
 ) -> None:
     seconds = flow(PEAK, side=side)
-    assert found(seconds[: len(ATR) + 127]) == []
+    assert found(seconds[: WARM + 127]) == []
     [event] = found(seconds)
     assert (event.form, event.side, event.low_ticks) == ("flow", word, PRICE)
     assert event.values["peak_usd_cents"] == 100 * PRICE // 1000
@@ -204,10 +232,24 @@ def test_the_price_stays_within_a_quarter_of_atr(off: int, expected: int) -> Non
     assert len(found(flow(peak, 131))) == expected
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("off", "expected"), [(100, 1), (101, 0)])
+def test_every_trade_of_a_second_has_to_be_within_it(off: int, expected: int, side: int) -> None:
+    """One of the last ten seconds trades at the extreme and off it."""
+    seconds = flow(PEAK, 128, side=side)
+    prices = (PRICE, PRICE - side * off, PRICE)
+    trades = [trade(125, price, 1, side, at_us=n) for n, price in enumerate(prices)]
+    seconds[WARM + 125] = second(125, member(trades=trades))
+    assert len(found(seconds)) == expected
+
+
 def test_without_atr_or_129_seconds_in_a_row_nothing_is_known() -> None:
     seconds = flow(PEAK, 131)
     assert len(found(seconds)) == 1
-    assert found(seconds[1:]) == []  # 13 bars
+    assert len(found(seconds[2:])) == 1  # two minutes have been added to twelve
+    assert found(seconds[3:]) == []
+    partial = [bar(-9, status=Status.PARTIAL)]
+    assert found([*seconds[:5], end_of(-9, member(), bars=partial), *seconds[6:]]) == []
     assert found(flow(PEAK, 131, skip=50)) == []
     down = [
         second(50, member(there=DOWN)) if s.start_us == NOON_US + 50_000_000 else s for s in seconds
@@ -230,13 +272,35 @@ def test_seconds_without_trades_keep_the_last_price() -> None:
 
 def test_true_range_reaches_to_the_close_before() -> None:
     """A gap between bars in a row is range; after a break there is no bar before."""
-    params = ExhaustionParams(atr_bars=2)
     first = bar(-2, ohlc=(PRICE, PRICE + 10, PRICE, PRICE))
     last = bar(-1, ohlc=(PRICE + 500, PRICE + 510, PRICE + 500, PRICE + 505))
-    seconds = [s for s in flow(PEAK, 131) if not s.bars]
     begun = [end_of(-2, member(), bars=[first]), end_of(-1, member(), bars=[last])]
-    [event] = found([*begun, *seconds], params)
-    assert event.values["atr_ticks"] == (10 + 510) / 2
+    [event] = found([*begun, *flow(PEAK, 131)[WARM:]], ExhaustionParams(atr_bars=4))
+    assert event.values["atr_ticks"] == (10 + 510 + 505 + 400) / 4
+
+
+def test_a_minute_without_trades_has_the_range_0_and_breaks_nothing() -> None:
+    """Definitions 5.0: no trades while the feed is quiet are a real zero bar."""
+    seconds = flow(PEAK, 131)
+    seconds[5] = end_of(-9, member(), bars=[bar(-9, ohlc=None)])
+    [event] = found(seconds)
+    assert event.values["atr_ticks"] == 13 * 400 / 14
+
+
+def test_the_minute_that_closes_with_a_second_is_in_its_atr() -> None:
+    """The last peak leaves the ten seconds with the one that ends a minute."""
+    told = dict.fromkeys(range(160, 170), (10, PRICE))
+    [event] = found(flow(told | dict.fromkeys(range(170, 180), (0, PRICE)), 180))
+    assert event.event_time_us == NOON_US + 177_000_000
+    wide = bar(2, ohlc=(PRICE, PRICE + 14 * 400, PRICE, PRICE))
+    far = dict.fromkeys(range(160, 170), (10, PRICE + 150)) | dict.fromkeys(
+        range(170, 180), (0, PRICE)
+    )
+    seconds = flow(far | {170: (1, PRICE)}, 180)
+    assert found(seconds) == []
+    seconds[-1] = replace(seconds[-1], bars=[wide])
+    [event] = found(seconds)
+    assert event.values["atr_ticks"] == (13 * 400 + 14 * 400) / 14
 
 
 def noisy(seed: int) -> list[Second]:

@@ -41,6 +41,10 @@ ONE = LevelParams(
 AT_100 = {10_000: (1, 3)}
 """A bar in the row from 100.00 on, three quarters of it bought: levels at 90.45 and 110.55."""
 
+UNKNOWN_CHANGE = dict.fromkeys(
+    ("change_lots", "open_interest_start_lots"), "no_open_interest_at_both_ends"
+)
+
 
 def operator(params: LevelParams = ONE) -> LiquidationLevelsOperator:
     return LiquidationLevelsOperator(ASSET, UNITS, params)
@@ -74,7 +78,7 @@ def test_a_rise_is_split_by_takers_and_put_where_each_is_liquidated() -> None:
     assert now.null_reasons == {}
     assert first.rows == []
     assert first.change_lots is first.open_interest_start_lots is None
-    assert first.null_reasons == {"change_lots": "no_open_interest_at_both_ends"}
+    assert first.null_reasons == UNKNOWN_CHANGE
     assert (now.map_start_us, now.skipped_minutes) == (since(0), 1)
 
 
@@ -185,7 +189,7 @@ def test_a_minute_that_cannot_be_judged_leaves_the_map_and_says_why() -> None:
         {"bar": "gap"},
         {"bar": "more_rows_than_are_published"},
         {"placed_lots": "no_trades_with_a_side"},
-        {"change_lots": "no_open_interest_at_both_ends"},
+        UNKNOWN_CHANGE,
     ]
     assert [record.rows for record in now] == [before.rows] * 4
     assert [record.placed_lots for record in now] == [0] * 4
@@ -206,6 +210,18 @@ def test_a_venue_that_dies_is_no_change_and_not_zero() -> None:
     assert found[3].venues == ["binance:BTC-USDT-PERP"]
     assert found[3].open_interest_start_lots == 1_002_000
     assert found[2].completeness.status is Status.PARTIAL
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_map_of_a_minute_whose_trades_are_not_complete_is_partial(status: Status) -> None:
+    """The tickers were there all the time."""
+    whole = [second(n, member()) for n in range(120, 179)]
+    made = bar(2, {} if status is Status.GAP else AT_100, status=status)
+    for bars in ([made], []):
+        now = told([*opened(), *whole, end_of(2, 1010, *bars)])[-1]
+        complete = status is Status.COMPLETE and bars
+        assert now.completeness.status is (Status.COMPLETE if complete else Status.PARTIAL)
+        assert now.completeness.venues_complete == ["binance:BTC-USDT-PERP"]
 
 
 def test_the_bar_is_that_of_all_perpetuals_with_the_finest_rows() -> None:

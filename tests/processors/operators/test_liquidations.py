@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from processors.liquidation.params import LiquidationParams
-from processors.measures.aggressor import aggressor_notional
+from processors.measures.aggressor import aggressor_notional, unknown_notional
 from processors.operators.liquidations import LiquidationOperator
 from processors.seconds.second import Liquidation, MemberSecond, Second
 from schemas.lineage import Status
@@ -146,10 +146,24 @@ def test_the_upper_bound_is_what_aggressors_took_in_the_closing_direction(
     assert sums.null_reasons == {"est": "measured"}
 
 
-def test_a_trade_of_unknown_side_bounds_neither_side() -> None:
+def test_what_aggressors_took_is_by_side_and_the_unknown_apart() -> None:
     trades = [trade(0, 10, 3, 1), trade(0, 7, 2, -1), trade(0, 5, 100, 0)]
-    assert aggressor_notional(trades) == (30, 14)
+    assert (aggressor_notional(trades), unknown_notional(trades)) == ((30, 14), 500)
     assert aggressor_notional(trades[2:]) == aggressor_notional([]) == (0, 0)
+    assert unknown_notional(trades[:2]) == unknown_notional([]) == 0
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_trade_of_unknown_side_may_have_been_the_liquidation_and_is_in_the_bound(
+    side: LiquidatedSide,
+) -> None:
+    """Definitions 5.9: what leaves out a taker that may have been liquidated bounds nothing."""
+    told = there(3, BYBIT, row(3, 500, side), sold=100, bought=100)
+    told.trades = [*told.trades, trade(3, 1000, 450, 0, instrument=BYBIT)]
+    one = series(flows(minute({3: told}))[0], "bybit")
+    sums = one.long if side is LONG else one.short
+    assert sums is not None
+    assert (sums.ub_usd_cents, sums.bounds_inconsistent) == (550, False)
 
 
 def test_more_told_than_traded_is_inconsistent_and_only_what_was_told_is_published() -> None:
@@ -307,6 +321,18 @@ def test_a_venue_that_dies_in_the_middle_keeps_what_it_told_and_loses_its_upper_
 
 def test_a_minute_that_nobody_was_there_in_is_not_sent() -> None:
     assert flows([second(n, there(n, BYBIT, feed=DOWN)) for n in range(60)]) == []
+
+
+def test_what_was_told_in_a_minute_that_nobody_was_there_in_is_partial_and_not_lost() -> None:
+    """A feed that reconnects all the time covers no second, but its rows happened."""
+    seconds = [second(n, there(n, BYBIT, feed=DOWN)) for n in range(60)]
+    seconds[7] = second(7, there(7, BYBIT, row(7, 500), feed=DOWN))
+    for interval in (1, 60):
+        (flow,) = flows(seconds, interval)
+        for name in ("bybit", "all"):
+            assert series(flow, name).status is Status.PARTIAL
+            assert long_of(flow, name).obs_usd_cents == 500
+        assert series(flow, "common").status is Status.GAP
 
 
 def test_a_minute_that_a_jump_leaves_open_is_sent_as_partial_and_the_hole_is_no_minute() -> None:

@@ -178,6 +178,7 @@ def test_an_unfinished_low_is_the_mirror() -> None:
     level, through = found([end_of(0, member(), bars=[made]), tick(60, LOW), tick(61, LOW - 1)])
     assert (level.side, level.low_ticks) == (EventSide.SELL, LOW)
     assert through.state is EventState.TRADED_THROUGH
+    assert through.event_time_us == level.event_time_us + 2_000_000
 
 
 def test_what_is_too_old_or_too_much_expires() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from processors.seconds.presence import Presence, Window
+from processors.seconds.presence import MinuteWindow, Presence, Window
 from schemas.lineage import Status
 from schemas.market import FeedState
 from schemas.units import US_PER_SECOND
@@ -78,3 +78,19 @@ def test_who_is_not_listed_any_more_is_not_expected() -> None:
     presence.take(second(0, member(BINANCE), member(BYBIT)))
     presence.take(second(1, member(BINANCE), member(BYBIT, there=(0, FeedState.NOT_LISTED))))
     assert presence.expected == BOTH[:1]
+
+
+def test_a_minute_begins_anew_with_its_first_second_and_counts_those_that_are_missing() -> None:
+    window, found = MinuteWindow("ticker_stream"), []
+    for number in (20, 21, *range(25, 60), 60, 61, 190):
+        window.take(second(number, member(BINANCE)))
+        window = MinuteWindow("ticker_stream", plainly(window.dump()))
+        record = window.record(BOTH[:1])
+        found.append((number, record.status, record.coverage_ms[BOTH[0]]))
+    assert found[0] == (20, Status.PARTIAL, 1000)
+    assert found[36] == (59, Status.PARTIAL, 37_000)
+    assert found[37:] == [
+        (60, Status.COMPLETE, 1000),
+        (61, Status.COMPLETE, 2000),
+        (190, Status.PARTIAL, 1000),
+    ]
