@@ -6,13 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from schemas.bars import BAR_SCHEMA, BARS_TOPIC, TradeBar
+from schemas.bars import BAR_SCHEMA, TradeBar
 from schemas.books import BOOKS_SCHEMA, BookBatch
 from schemas.cvd import CVD_SCHEMA, CvdStep
-from schemas.cvd_structure import CVD_STRUCTURE_SCHEMA, CVD_STRUCTURE_TOPIC, CvdStructure
+from schemas.cvd_structure import CVD_STRUCTURE_SCHEMA, CvdStructure
 from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar
-from schemas.heatmap import HEATMAP_SCHEMA, HEATMAP_TOPIC, HeatmapStep
-from schemas.imbalance import IMBALANCE_SCHEMA, IMBALANCE_TOPIC, ImbalanceStep
+from schemas.heatmap import HEATMAP_SCHEMA, HeatmapStep
+from schemas.imbalance import IMBALANCE_SCHEMA, ImbalanceStep
 from schemas.instruments import INSTRUMENT_SCHEMA, Instrument
 from schemas.liquidations import LIQUIDATIONS_SCHEMA, LiquidationBatch
 from schemas.ops import (
@@ -25,7 +25,7 @@ from schemas.ops import (
     QualityEvent,
     Snapshot,
 )
-from schemas.profiles import PROFILE_SCHEMA, PROFILES_TOPIC, VolumeProfile
+from schemas.profiles import PROFILE_SCHEMA, VolumeProfile
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.trades import TRADES_SCHEMA, TradeBatch
 
@@ -132,7 +132,7 @@ CVD = Topic(
     retention_seconds=7 * DAY_SECONDS,
 )
 BARS = Topic(
-    BARS_TOPIC,
+    "md.flow.bars.v1",
     TradeBar,
     BAR_SCHEMA,
     key="asset",
@@ -140,7 +140,7 @@ BARS = Topic(
     retention_seconds=2 * DAY_SECONDS,
 )
 PROFILES = Topic(
-    PROFILES_TOPIC,
+    "md.flow.profiles.v1",
     VolumeProfile,
     PROFILE_SCHEMA,
     key="asset",
@@ -148,7 +148,7 @@ PROFILES = Topic(
     retention_seconds=2 * DAY_SECONDS,
 )
 CVD_STRUCTURE = Topic(
-    CVD_STRUCTURE_TOPIC,
+    "md.flow.cvd_structure.v1",
     CvdStructure,
     CVD_STRUCTURE_SCHEMA,
     key="asset",
@@ -156,7 +156,7 @@ CVD_STRUCTURE = Topic(
     retention_seconds=7 * DAY_SECONDS,
 )
 IMBALANCE = Topic(
-    IMBALANCE_TOPIC,
+    "md.flow.imbalance.v1",
     ImbalanceStep,
     IMBALANCE_SCHEMA,
     key="asset",
@@ -164,7 +164,7 @@ IMBALANCE = Topic(
     retention_seconds=2 * DAY_SECONDS,
 )
 HEATMAP = Topic(
-    HEATMAP_TOPIC,
+    "md.flow.heatmap.v1",
     HeatmapStep,
     HEATMAP_SCHEMA,
     key="asset",
