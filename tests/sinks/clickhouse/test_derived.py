@@ -33,6 +33,8 @@ def by_content(found: list[flat.Flat]) -> list[flat.Flat]:
 
 
 def plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [plain(item) for item in value]
     return value.normalize() if isinstance(value, Decimal) else value
 
 
