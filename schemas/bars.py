@@ -8,7 +8,6 @@ from enum import StrEnum
 from schemas.lineage import Completeness, DerivedHeader
 from schemas.market import Scope
 
-BARS_TOPIC = "md.flow.bars.v1"
 BAR_SCHEMA = "bar.v1"
 
 

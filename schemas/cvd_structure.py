@@ -11,7 +11,6 @@ from schemas.cvd import Cumulative
 from schemas.lineage import Completeness, DerivedHeader
 from schemas.market import Scope
 
-CVD_STRUCTURE_TOPIC = "md.flow.cvd_structure.v1"
 CVD_STRUCTURE_SCHEMA = "cvd_structure.v1"
 
 SIZE_CLASSES_USD = (0, 1_000, 10_000, 100_000)

@@ -8,7 +8,6 @@ import msgspec
 from schemas.lineage import DerivedHeader
 
 HEATMAP_SCHEMA = "heatmap.v1"
-HEATMAP_TOPIC = "md.flow.heatmap.v1"
 
 
 class HeatRow(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,6 @@ from schemas.lineage import Completeness, DerivedHeader, Status
 from schemas.market import Scope
 
 IMBALANCE_SCHEMA = "imbalance.v1"
-IMBALANCE_TOPIC = "md.flow.imbalance.v1"
 
 
 class TopDepth(msgspec.Struct, frozen=True, array_like=True):

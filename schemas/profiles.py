@@ -8,7 +8,6 @@ from schemas.footprints import ValueArea
 from schemas.lineage import Completeness, DerivedHeader
 from schemas.market import Scope
 
-PROFILES_TOPIC = "md.flow.profiles.v1"
 PROFILE_SCHEMA = "profile.v1"
 
 

@@ -6,16 +6,16 @@ from typing import Literal
 
 import msgspec
 
-from schemas.bars import BAR_SCHEMA, BARS_TOPIC, TradeBar
+from schemas.bars import BAR_SCHEMA, TradeBar
 from schemas.books import BOOKS_SCHEMA, BookBatch
 from schemas.cascades import CASCADES_SCHEMA, CASCADES_TOPIC, Cascade
 from schemas.context import CONTEXT_SCHEMA, CONTEXT_TOPIC, MarketContext
 from schemas.cvd import CVD_SCHEMA, CvdStep
-from schemas.cvd_structure import CVD_STRUCTURE_SCHEMA, CVD_STRUCTURE_TOPIC, CvdStructure
+from schemas.cvd_structure import CVD_STRUCTURE_SCHEMA, CvdStructure
 from schemas.events import EVENTS_TOPIC, FLOW_EVENT_SCHEMA, FlowEvent
 from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar
-from schemas.heatmap import HEATMAP_SCHEMA, HEATMAP_TOPIC, HeatmapStep
-from schemas.imbalance import IMBALANCE_SCHEMA, IMBALANCE_TOPIC, ImbalanceStep
+from schemas.heatmap import HEATMAP_SCHEMA, HeatmapStep
+from schemas.imbalance import IMBALANCE_SCHEMA, ImbalanceStep
 from schemas.instruments import INSTRUMENT_SCHEMA, Instrument
 from schemas.liquidation_flow import (
     LIQUIDATION_FLOW_SCHEMA,
@@ -38,7 +38,7 @@ from schemas.ops import (
     QualityEvent,
     Snapshot,
 )
-from schemas.profiles import PROFILE_SCHEMA, PROFILES_TOPIC, VolumeProfile
+from schemas.profiles import PROFILE_SCHEMA, VolumeProfile
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.trades import TRADES_SCHEMA, TradeBatch
 from schemas.trapped import TRAPPED_SCHEMA, TRAPPED_TOPIC, TrappedPositions
@@ -146,7 +146,7 @@ CVD = Topic(
     retention_seconds=7 * DAY_SECONDS,
 )
 BARS = Topic(
-    BARS_TOPIC,
+    "md.flow.bars.v1",
     TradeBar,
     BAR_SCHEMA,
     key="asset",
@@ -154,7 +154,7 @@ BARS = Topic(
     retention_seconds=2 * DAY_SECONDS,
 )
 PROFILES = Topic(
-    PROFILES_TOPIC,
+    "md.flow.profiles.v1",
     VolumeProfile,
     PROFILE_SCHEMA,
     key="asset",
@@ -162,7 +162,7 @@ PROFILES = Topic(
     retention_seconds=2 * DAY_SECONDS,
 )
 CVD_STRUCTURE = Topic(
-    CVD_STRUCTURE_TOPIC,
+    "md.flow.cvd_structure.v1",
     CvdStructure,
     CVD_STRUCTURE_SCHEMA,
     key="asset",
@@ -170,7 +170,7 @@ CVD_STRUCTURE = Topic(
     retention_seconds=7 * DAY_SECONDS,
 )
 IMBALANCE = Topic(
-    IMBALANCE_TOPIC,
+    "md.flow.imbalance.v1",
     ImbalanceStep,
     IMBALANCE_SCHEMA,
     key="asset",
@@ -178,7 +178,7 @@ IMBALANCE = Topic(
     retention_seconds=2 * DAY_SECONDS,
 )
 HEATMAP = Topic(
-    HEATMAP_TOPIC,
+    "md.flow.heatmap.v1",
     HeatmapStep,
     HEATMAP_SCHEMA,
     key="asset",

@@ -31,7 +31,7 @@ from processors.seconds.second import Second
 from processors.state import State
 from processors.trades import Trade
 from processors.units import AssetUnits
-from schemas.bars import BARS_TOPIC
+from schemas.topics import BARS
 from schemas.units import US_PER_DAY, US_PER_SECOND
 
 BLOCK_TRADES = 512
@@ -119,7 +119,7 @@ class BarsOperator:
 
     def _output(self, series: Series, bar: TapeBar, until_us: int, second: Second) -> Output:
         record = self._recorder.write(series, bar, until_us, second, self._attendance)
-        return Output(BARS_TOPIC, self._asset, record, record.bar_start_us)
+        return Output(BARS.name, self._asset, record, record.bar_start_us)
 
     # --- state
 

@@ -37,7 +37,6 @@ from processors.state import State, own_parts
 from processors.units import AssetUnits
 from schemas.cvd import WINDOWS
 from schemas.cvd_structure import (
-    CVD_STRUCTURE_TOPIC,
     SIZE_CLASSES_USD,
     Conviction,
     CvdStructure,
@@ -45,6 +44,7 @@ from schemas.cvd_structure import (
     Reset,
 )
 from schemas.market import Scope
+from schemas.topics import CVD_STRUCTURE
 from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND, round_half_even
 
 METHOD = "cvd_structure/1.0.0"
@@ -149,7 +149,7 @@ class CvdStructureOperator:
         for account in self._accounts.values():
             account.begin_minute()
         self._window = Window("trade_stream")
-        return Output(CVD_STRUCTURE_TOPIC, second.asset, record, start_us)
+        return Output(CVD_STRUCTURE.name, second.asset, record, start_us)
 
     def _series(self, second: Second, minute: Minute) -> list[CvdStructureSeries]:
         listed = {

@@ -27,9 +27,10 @@ from processors.seconds.presence import members_of, stream_of
 from processors.seconds.second import Second
 from processors.state import State, own_parts
 from processors.units import AssetUnits
-from schemas.heatmap import HEATMAP_TOPIC, HeatmapStep
-from schemas.imbalance import IMBALANCE_TOPIC, ImbalanceStep, InstrumentImbalance, ScopeImbalance
+from schemas.heatmap import HeatmapStep
+from schemas.imbalance import ImbalanceStep, InstrumentImbalance, ScopeImbalance
 from schemas.market import Scope
+from schemas.topics import HEATMAP, IMBALANCE
 
 METHOD = "imbalance/1.0.0"
 HEATMAP_METHOD = "heatmap/1.0.0"
@@ -94,7 +95,7 @@ class ImbalanceOperator:
             instruments=records,
             scopes=scopes,
         )
-        return Output(IMBALANCE_TOPIC, self._asset, record, second.start_us)
+        return Output(IMBALANCE.name, self._asset, record, second.start_us)
 
     def _scope(self, scope: Scope, second: Second, readings: dict[str, Reading]) -> ScopeImbalance:
         venues = [
@@ -134,7 +135,7 @@ class ImbalanceOperator:
             columns=columns,
             null_reasons=reasons,
         )
-        return [Output(HEATMAP_TOPIC, self._asset, record, second.start_us)]
+        return [Output(HEATMAP.name, self._asset, record, second.start_us)]
 
     # --- state
 

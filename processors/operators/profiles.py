@@ -35,7 +35,8 @@ from processors.seconds.second import MemberSecond, Second
 from processors.state import State
 from processors.trades import Trade
 from processors.units import AssetUnits
-from schemas.profiles import PROFILES_TOPIC, ProfileWindow, VolumeProfile
+from schemas.profiles import ProfileWindow, VolumeProfile
+from schemas.topics import PROFILES
 from schemas.units import US_PER_DAY, US_PER_SECOND
 
 _WINDOWS = tuple(ProfileWindow)
@@ -221,7 +222,8 @@ class ProfilesOperator:
         if known is not None and window.kind is ProfileWindow.SESSION:
             past = Past(known.prior, known.naked)
         record = self._recorder.write(key, window, members, past, second)
-        return Output(PROFILES_TOPIC, self._asset, record, record.window_start_us)
+        # Not its beginning: a log that keeps two days would drop a window of thirty at once.
+        return Output(PROFILES.name, self._asset, record, record.until_time_us)
 
     # --- state
 

@@ -15,11 +15,27 @@ import msgspec
 from runtime.bus.protocol import Record, TopicPartition
 from runtime.errors import PayloadError
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter
-from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
+from schemas.topics import (
+    BARS,
+    CVD,
+    CVD_STRUCTURE,
+    FOOTPRINTS,
+    HEATMAP,
+    IMBALANCE,
+    INSTRUMENTS,
+    PROFILES,
+    QUALITY,
+    TRADES,
+)
 from sinks.clickhouse.native import block
 from sinks.clickhouse.rows import Piece, Source
+from sinks.clickhouse.rows_bars import bar_pieces
 from sinks.clickhouse.rows_cvd import cvd_pieces
+from sinks.clickhouse.rows_cvd_structure import cvd_structure_pieces
 from sinks.clickhouse.rows_footprints import footprint_pieces
+from sinks.clickhouse.rows_heatmap import heatmap_pieces
+from sinks.clickhouse.rows_imbalance import imbalance_pieces
+from sinks.clickhouse.rows_profiles import profile_pieces
 from sinks.clickhouse.rows_reference import instrument_pieces, quality_pieces
 from sinks.clickhouse.rows_trades import trade_pieces
 
@@ -29,6 +45,11 @@ SPLITTERS = {
     FOOTPRINTS.name: footprint_pieces,
     CVD.name: cvd_pieces,
     QUALITY.name: quality_pieces,
+    BARS.name: bar_pieces,
+    PROFILES.name: profile_pieces,
+    CVD_STRUCTURE.name: cvd_structure_pieces,
+    IMBALANCE.name: imbalance_pieces,
+    HEATMAP.name: heatmap_pieces,
 }
 """The topics that are stored, and how a record of each becomes pieces."""
 

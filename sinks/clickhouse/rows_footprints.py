@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar, Row, Stack, ValueArea
+from sinks.clickhouse.derived import COMPLETENESS, SERIES, completeness_of
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
     INPUTS,
     LINEAGE,
     SCOPES,
-    STATUSES,
     TEXT,
     TIME,
     Piece,
@@ -24,14 +24,9 @@ from sinks.clickhouse.rows import (
     reader,
 )
 
-_STATUS = "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"
-_SCOPE = "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"
-
 _IDENTITY = (
     ("asset", TEXT),
-    ("scope", _SCOPE),
-    ("venue", TEXT),
-    ("symbol", TEXT),
+    *SERIES,
     ("interval_seconds", "UInt32"),
     ("row_size", GRID),
     ("bar_start", TIME),
@@ -40,14 +35,6 @@ _IDENTITY = (
     ("log_time", TIME),
     ("tick", GRID),
     ("lot", GRID),
-)
-_COMPLETENESS = (
-    ("status", _STATUS),
-    ("venues_expected", "Array(String)"),
-    ("venues_complete", "Array(String)"),
-    ("venues_partial", "Array(String)"),
-    ("coverage_ms", "Map(String, Int64)"),
-    ("feed_states", "Map(String, String)"),
 )
 _PLAIN = (
     ("version", "UInt32"),
@@ -105,7 +92,7 @@ _STACKS = tuple(
 
 _TABLE = TupleTable(
     "footprints_log",
-    (*_IDENTITY, *_COMPLETENESS, *_PLAIN, *_ROWS, *_AREAS, *_STACKS, *INPUTS, *LINEAGE),
+    (*_IDENTITY, *COMPLETENESS, *_PLAIN, *_ROWS, *_AREAS, *_STACKS, *INPUTS, *LINEAGE),
 )
 _plain = attrgetter(*(name for name, _ in _PLAIN))
 _read = reader(FootprintBar, FOOTPRINT_SCHEMA)
@@ -120,7 +107,7 @@ def footprint_pieces(value: bytes, source: Source) -> list[Piece]:
     bar = _read(value)
     row = (
         *_identity(bar),
-        *_completeness(bar),
+        *completeness_of(bar.completeness),
         *_plain(bar),
         *_transposed(bar.rows, len(_ROWS)),
         *_areas(bar.value_areas),
@@ -147,18 +134,6 @@ def _identity(bar: FootprintBar) -> tuple[Any, ...]:
         bar.log_time_us,
         scaled(bar.tick),
         scaled(bar.lot),
-    )
-
-
-def _completeness(bar: FootprintBar) -> tuple[Any, ...]:
-    about = bar.completeness
-    return (
-        STATUSES[about.status],
-        about.venues_expected,
-        about.venues_complete,
-        about.venues_partial,
-        about.coverage_ms,
-        {member: state.value for member, state in about.feed_states.items()},
     )
 
 

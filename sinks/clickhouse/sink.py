@@ -21,13 +21,30 @@ from runtime.errors import BusError, ConfigurationError, PayloadError, StoreErro
 from runtime.failpoint import failpoint
 from runtime.metrics import Metrics, SinkMetrics
 from schemas.lineage import EPOCH_LIMIT
-from schemas.topics import DEADLETTER, INSTRUMENTS, QUALITY
+from schemas.topics import (
+    BARS,
+    CVD_STRUCTURE,
+    DEADLETTER,
+    HEATMAP,
+    IMBALANCE,
+    INSTRUMENTS,
+    PROFILES,
+    QUALITY,
+)
 from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, dead_letter, split
 from sinks.clickhouse.poison import PoisonGauge
 
 GROUP = "sink.clickhouse"
 
-SLOW_TOPICS = {QUALITY.name, INSTRUMENTS.name}
+SLOW_TOPICS = {
+    QUALITY.name,
+    INSTRUMENTS.name,
+    BARS.name,
+    PROFILES.name,
+    CVD_STRUCTURE.name,
+    IMBALANCE.name,
+    HEATMAP.name,
+}
 P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -38,10 +55,10 @@ class SinkSettings:
     """When a range is flushed and how failures are waited out.
 
     A range of one topic partition is flushed at `flush_rows` rows, at `flush_bytes` of records or
-    `linger_seconds` after its first record, whichever comes first; what nobody watches live
-    (quality, instruments) after `slow_linger_seconds`, since every insert costs the engine the same
-    however little is in it. Blocks of 50,000 rows take half the engine's time of blocks of 10,000,
-    most of it in merges.
+    `linger_seconds` after its first record, whichever comes first; what nobody watches live in the
+    store (quality, instruments, what is made of closed seconds) after `slow_linger_seconds`, since
+    every insert costs the engine the same however little is in it. Blocks of 50,000 rows take half
+    the engine's time of blocks of 10,000, most of it in merges.
     """
 
     flush_rows: int = 50_000

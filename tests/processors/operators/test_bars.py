@@ -16,9 +16,10 @@ from processors.operators.bars import BarsOperator
 from processors.seconds.second import MemberSecond, Second
 from processors.trades import Trade
 from processors.units import DEFAULT_UNITS
-from schemas.bars import BARS_TOPIC, BarClose, BarRule, TradeBar
+from schemas.bars import BarClose, BarRule, TradeBar
 from schemas.lineage import Status
 from schemas.market import FeedState, Scope
+from schemas.topics import BARS
 from schemas.units import US_PER_DAY, US_PER_SECOND
 from tests.processors.operators.tapes import (
     INSTRUMENTS,
@@ -62,7 +63,7 @@ def operator(*specs: BarSpec, seconds: int = 1) -> BarsOperator:
 
 
 def records(outputs: list[Output]) -> list[TradeBar]:
-    assert {(output.topic, output.key) for output in outputs} <= {(BARS_TOPIC, ASSET)}
+    assert {(output.topic, output.key) for output in outputs} <= {(BARS.name, ASSET)}
     found = [output.record for output in outputs]
     assert all(isinstance(record, TradeBar) for record in found)
     return [record for record in found if isinstance(record, TradeBar)]

@@ -11,9 +11,8 @@ from processors.operators.imbalance import ImbalanceOperator
 from processors.seconds.second import BookView, MemberSecond, Second
 from processors.trades import Trade
 from schemas.books import BookBand, BookLevel
-from schemas.heatmap import HEATMAP_TOPIC, HeatmapStep
+from schemas.heatmap import HeatmapStep
 from schemas.imbalance import (
-    IMBALANCE_TOPIC,
     ImbalanceStep,
     InstrumentImbalance,
     Refill,
@@ -21,6 +20,7 @@ from schemas.imbalance import (
 )
 from schemas.lineage import Status
 from schemas.market import FeedState, Scope
+from schemas.topics import HEATMAP, IMBALANCE
 from tests.processors.seconds.builders import (
     ASSET,
     BINANCE,
@@ -192,8 +192,8 @@ def test_the_record_says_where_it_comes_from() -> None:
     made = second(7, member(books=[worked(7)]))
     outputs = run(make(), [made])
     assert [(one.topic, one.key) for one in outputs] == [
-        (IMBALANCE_TOPIC, ASSET),
-        (HEATMAP_TOPIC, ASSET),
+        (IMBALANCE.name, ASSET),
+        (HEATMAP.name, ASSET),
     ]
     for one in outputs:
         assert isinstance(one.record, ImbalanceStep | HeatmapStep)

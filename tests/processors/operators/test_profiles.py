@@ -23,13 +23,13 @@ from schemas.footprints import ValueArea
 from schemas.lineage import Status
 from schemas.market import FeedState, Scope
 from schemas.profiles import (
-    PROFILES_TOPIC,
     NakedPoc,
     PriorSession,
     ProfileRow,
     ProfileWindow,
     VolumeProfile,
 )
+from schemas.topics import PROFILES
 from schemas.units import US_PER_DAY, US_PER_SECOND
 from tests.processors.measures.bars import WORKED
 from tests.processors.operators.tapes import INSTRUMENTS, MIDNIGHT, random_seconds, tape
@@ -64,8 +64,9 @@ def operator(params: ProfileParams = PARAMS, units: AssetUnits = UNITS) -> Profi
 def records(outputs: Iterable[Output]) -> list[VolumeProfile]:
     found = []
     for output in outputs:
-        assert (output.topic, output.key) == (PROFILES_TOPIC, ASSET)
+        assert (output.topic, output.key) == (PROFILES.name, ASSET)
         assert isinstance(output.record, VolumeProfile)
+        assert output.timestamp_us == output.record.until_time_us
         found.append(output.record)
     return found
 
