@@ -11,7 +11,13 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 OURS = "perptape:"
-FILLED = {"KAFKA_CLUSTER_ID": "B8lE-v8XRvGlk4RiyfI5Og", "CLICKHOUSE_PASSWORD": "0a1b2c3d"}
+FILLED = {
+    "KAFKA_CLUSTER_ID": "B8lE-v8XRvGlk4RiyfI5Og",
+    "CLICKHOUSE_ADMIN_PASSWORD": "0a1b2c3d",
+    "CLICKHOUSE_INGEST_PASSWORD": "4e5f6a7b",
+    "CLICKHOUSE_GRAFANA_PASSWORD": "8c9d0e1f",
+    "GRAFANA_ADMIN_PASSWORD": "2a3b4c5d",
+}
 """What a person sets in .env, for there is no default."""
 
 _NAME = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_]\w*)(?P<rule>:?[-?+])?|\$(?P<bare>[A-Za-z_]\w*)")

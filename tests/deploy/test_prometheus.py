@@ -100,12 +100,12 @@ def test_every_alert_has_a_case() -> None:
 
 def test_every_process_that_serves_metrics_is_scraped() -> None:
     configured = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    targets = {
-        target
-        for job in configured["scrape_configs"]
-        for group in job["static_configs"]
-        for target in group["targets"]
-    }
+    groups = [
+        group for job in configured["scrape_configs"] for group in job.get("static_configs", ())
+    ]
+    for profile in ("live", "demo"):
+        groups += yaml.safe_load((FOLDER / f"collectors-{profile}.yml").read_text())
+    targets = {target for group in groups for target in group["targets"]}
     stack = load()
     serving = {
         f"{name}:{service['environment']['PERPTAPE_METRICS_PORT']}"
