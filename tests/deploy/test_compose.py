@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy import container_rules as containers
 from tests.deploy import program_rules as program
-from tests.deploy.stack import FILLED, ROOT, Stack, interpolated, load, names
+from tests.deploy.stack import FILLED, ROOT, Stack, interpolated, load, names, tool
 
 Rule = Callable[[Stack], Iterator[str]]
 Change = Callable[[Stack], object]
@@ -268,6 +268,13 @@ def test_the_page_on_deployment_names_what_there_is() -> None:
     assert set(commands) <= set(stack.services)
     for line in re.findall(r"docker compose exec [\w-]+ perptape ([\w -]+)", page):
         program.parse(line.split())
+
+
+def test_the_file_is_one_by_the_schema_of_compose() -> None:
+    words = [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    words.append("docker-compose.yml")
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_compose_itself_reads_the_file(tmp_path: Path) -> None:
