@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.alerts import ALERTS_SCHEMA, ALERTS_TOPIC, Alert
 from schemas.books import BOOKS_SCHEMA, BookBatch
 from schemas.cvd import CVD_SCHEMA, CvdStep
 from schemas.footprints import FOOTPRINT_SCHEMA, FootprintBar
@@ -134,6 +135,14 @@ QUALITY = Topic(
     about="Gaps, lateness, duplicates and feed changes: quality as data.",
     retention_seconds=30 * DAY_SECONDS,
 )
+ALERTS = Topic(
+    ALERTS_TOPIC,
+    Alert,
+    ALERTS_SCHEMA,
+    key="asset",
+    about="What the user's rules found, each with its evidence.",
+    retention_seconds=30 * DAY_SECONDS,
+)
 DEADLETTER = Topic(
     "md.ops.deadletter.v1",
     DeadLetter,
@@ -166,7 +175,7 @@ TOPICS = {
     topic.name: topic
     for topic in (
         TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER,
-        SNAPSHOTS, EPOCHS,
+        SNAPSHOTS, EPOCHS, ALERTS,
     )
 }  # fmt: skip
 

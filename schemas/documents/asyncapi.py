@@ -12,6 +12,7 @@ from schemas import examples
 from schemas.documents.json_schema import file_name, summary
 from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import (
+    ALERTS,
     BOOKS,
     CONTENT_TYPE,
     CVD,
@@ -94,13 +95,13 @@ PROCESSES = (
     ),
     Process(
         "processors",
-        sends=(FOOTPRINTS, CVD, QUALITY, DEADLETTER, SNAPSHOTS),
+        sends=(FOOTPRINTS, CVD, ALERTS, QUALITY, DEADLETTER, SNAPSHOTS),
         receives=(EPOCHS, TRADES, SNAPSHOTS),
     ),
     Process(
         "sinks",
         sends=(DEADLETTER,),
-        receives=(EPOCHS, TRADES, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY),
+        receives=(EPOCHS, TRADES, INSTRUMENTS, FOOTPRINTS, CVD, ALERTS, QUALITY),
     ),
 )
 """`topics` is the command that makes the topics on a cluster, `perptape topics apply`."""
