@@ -14,10 +14,10 @@ import msgspec
 
 from runtime.bus.protocol import Record, TopicPartition
 from runtime.errors import PayloadError
-from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter
-from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
+from schemas.topics import ALERTS, CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
 from sinks.clickhouse.native import block
 from sinks.clickhouse.rows import Piece, Source
+from sinks.clickhouse.rows_alerts import alert_pieces
 from sinks.clickhouse.rows_cvd import cvd_pieces
 from sinks.clickhouse.rows_footprints import footprint_pieces
 from sinks.clickhouse.rows_reference import instrument_pieces, quality_pieces
@@ -29,11 +29,11 @@ SPLITTERS = {
     FOOTPRINTS.name: footprint_pieces,
     CVD.name: cvd_pieces,
     QUALITY.name: quality_pieces,
+    ALERTS.name: alert_pieces,
 }
 """The topics that are stored, and how a record of each becomes pieces."""
 
 _HASH_BYTES = 16
-_DETAIL_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +121,3 @@ def split(record: Record, epoch: int) -> list[Piece]:
         return SPLITTERS[record.topic](record.value, source)
     except (msgspec.MsgspecError, ValueError) as error:
         raise PayloadError("undecodable", str(error)) from error
-
-
-def dead_letter(record: Record, reason: str, detail: str) -> DeadLetter:
-    """Describe a record that cannot be stored, with its beginning; its time is the record's."""
-    value = record.value or b""
-    return DeadLetter(
-        origin=f"{record.topic}/{record.partition}/{record.offset}",
-        reason=reason,
-        detail=detail[:_DETAIL_CHARACTERS],
-        receive_time_us=record.timestamp_us,
-        size_bytes=len(value),
-        payload=value[:PAYLOAD_LIMIT_BYTES].decode("utf-8", "replace"),
-    )

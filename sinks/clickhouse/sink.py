@@ -22,8 +22,9 @@ from runtime.failpoint import failpoint
 from runtime.metrics import Metrics, SinkMetrics
 from schemas.lineage import EPOCH_LIMIT
 from schemas.topics import DEADLETTER, INSTRUMENTS, QUALITY
-from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, dead_letter, split
+from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, split
 from sinks.clickhouse.poison import PoisonGauge
+from sinks.dead_letters import dead_letter
 
 GROUP = "sink.clickhouse"
 
