@@ -1,5 +1,6 @@
 """`perptape lag`: how far each group of readers is behind the end of the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -8,13 +9,29 @@ from rich.table import Table
 from runtime.bus.protocol import Bus
 from runtime.cli.parts import open_bus
 from runtime.settings import Settings
-from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
+from schemas.topics import ALERTS, CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
 
 READERS = {
     "processors": (TRADES.name,),
-    "sink.clickhouse": (TRADES.name, INSTRUMENTS.name, FOOTPRINTS.name, CVD.name, QUALITY.name),
+    "sink.clickhouse": (
+        TRADES.name,
+        INSTRUMENTS.name,
+        FOOTPRINTS.name,
+        CVD.name,
+        QUALITY.name,
+        ALERTS.name,
+    ),
 }
 """The groups, and what each reads."""
+
+
+WEBHOOK = "sink.webhook"
+
+
+def readers(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the groups that these settings have at work, and what each reads."""
+    posted = bool(settings.alert_webhook_url.get_secret_value())
+    return READERS | ({WEBHOOK: (ALERTS.name,)} if posted else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +50,19 @@ class Lag:
         return self.end - (self.committed or 0)
 
 
-async def lags(bus: Bus, group: str) -> list[Lag]:
+async def lags(bus: Bus, group: str, topics: Sequence[str] = ()) -> list[Lag]:
     """Return where a group stands, by topic and partition.
+
+    Args:
+        bus: the log.
+        group: who reads.
+        topics: what it reads; a group in `READERS` need not say so.
 
     Raises:
         BusError: the log cannot be read.
     """
     found = []
-    for topic in READERS[group]:
+    for topic in topics or READERS[group]:
         ends = await bus.end_offsets(topic)
         partitions = range(len(ends))
         consumer = await bus.consumer([topic], group=group, partitions=partitions)
@@ -61,8 +83,8 @@ async def run_lag(settings: Settings, console: Console, *, every: bool) -> None:
     for name in ("acknowledged", "end", "lag"):
         table.add_column(name, justify="right")
     async with open_bus(settings) as bus:
-        for group, topics in READERS.items():
-            found = await lags(bus, group)
+        for group, topics in readers(settings).items():
+            found = await lags(bus, group, topics)
             for topic in topics:
                 mine = [lag for lag in found if lag.topic == topic]
                 for lag in mine if every else []:

@@ -12,9 +12,9 @@ from runtime.metrics import LATENCY_BUCKETS, Metrics, serve_metrics
 
 UNITS = (
     "messages|trades|rejected|reconnects|connections|seconds|batches|records|bytes|outputs|rows"
-    "|failures|deadletters|findings|books|rebalances|partitions"
+    "|failures|deadletters|findings|books|rebalances|partitions|alerts|attempts"
 )
-NAME = re.compile(rf"perptape_(collector|bus|processor|sink)_(\w+_)?({UNITS})")
+NAME = re.compile(rf"perptape_(collector|bus|processor|sink|webhook)_(\w+_)?({UNITS})")
 
 
 def page(port: int) -> str:
