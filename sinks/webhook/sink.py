@@ -118,7 +118,8 @@ class WebhookSink:
         if not self._queue:
             await self._commit(consumer)
             settings = self._settings
-            self._queue += await consumer.poll(settings.poll_records, settings.poll_seconds)
+            read = await consumer.poll(settings.poll_records, settings.poll_seconds)
+            self._queue.extend(read)
             return
         record = self._queue[0]
         answer = await self._deal_with(client, record)
@@ -195,7 +196,8 @@ class WebhookSink:
             for place in self._places:
                 consumer.pause(*place)
             # What was given to us inside this poll may come along; it is paused the next time.
-            self._queue += await consumer.poll(1, min(left, self._settings.poll_seconds))
+            read = await consumer.poll(1, min(left, self._settings.poll_seconds))
+            self._queue.extend(read)
         for place in self._places:
             consumer.resume(*place)
 

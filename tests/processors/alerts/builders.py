@@ -244,7 +244,7 @@ def context(
             settlement_time_us=None,
             age_us=None,
         )
-        absent = {f.name: None for f in msgspec.structs.fields(InstrumentContext)}
+        absent: dict[str, Any] = dict.fromkeys(InstrumentContext.__struct_fields__)
         fields = {
             "venue": venue,
             "symbol": symbol,
