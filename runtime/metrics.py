@@ -247,6 +247,11 @@ class WebhookMetrics:
     """What the delivery of alerts counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.polls = Counter(
+            "perptape_webhook_polls_total",
+            "Times that the log was asked, also while a receiver is waited for.",
+            registry=registry,
+        )
         self.attempts = Counter(
             "perptape_webhook_attempts_total",
             "Requests to the receiver, by how they ended.",

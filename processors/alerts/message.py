@@ -43,7 +43,7 @@ def of_partial(said: str, completeness: Completeness) -> str:
     """Say that an alert would have rested on partial inputs, and who was missing."""
     complete = set(completeness.venues_complete)
     missing = [name for name in completeness.venues_expected if name not in complete]
-    named = ", ".join(missing[:_AT_MOST_NAMED]) or "see status"
+    named = ", ".join(missing[:_AT_MOST_NAMED]) or "within the window"
     more = len(missing) - _AT_MOST_NAMED
     return f"partial data ({named}{f' and {more} more' if more > 0 else ''}), not alerted: {said}"
 

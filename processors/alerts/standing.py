@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from processors.alerts.path import Chain
 from processors.scopes import ScopeKey
 from processors.seconds.presence import StreamName, Window
@@ -11,13 +13,15 @@ from schemas.market import Scope
 
 
 def key_of(chain: Chain) -> ScopeKey:
-    """Return the instrument or aggregate that the innermost record names, else all perpetuals."""
+    """Return the instrument or aggregate that the innermost record names, else all perpetuals.
+
+    Some records of an instrument say in `scope` which aggregate it belongs to: a venue decides.
+    """
     for one in reversed(chain):
         venue, symbol = getattr(one, "venue", None), getattr(one, "symbol", None)
         scope = getattr(one, "scope", None)
         if venue is not None and symbol is not None:
-            known = scope or (Scope.VENUE if venue else Scope.PERP)
-            return ScopeKey(known, venue, symbol)
+            return ScopeKey(Scope.VENUE if venue else scope or Scope.PERP, venue, symbol)
         if scope is not None:
             return ScopeKey(scope, "", "")
     return ScopeKey(Scope.PERP, "", "")
@@ -44,10 +48,10 @@ def standing(
         completeness = window.record(_expected(second, chain, key))
     elif key.scope is Scope.VENUE:
         completeness = _of_one(completeness, f"{key.venue}:{key.symbol}")
-    status: Status = _innermost(chain, "status") or completeness.status
-    if _innermost(chain, "partial_venues") and status is Status.COMPLETE:
-        status = Status.PARTIAL
-    return status, completeness
+    missed: list[str] | None = _innermost(chain, "partial_venues")
+    if missed:
+        completeness = _without(completeness, missed)
+    return _innermost(chain, "status") or completeness.status, completeness
 
 
 def _innermost(chain: Chain, name: str) -> Any:
@@ -61,6 +65,19 @@ def _expected(second: Second, chain: Chain, key: ScopeKey) -> list[str]:
     if key.scope is Scope.VENUE:
         return [f"{key.venue}:{key.symbol}"]
     return [one.name for one in second.members.values() if one.aggregate.scope is key.scope]
+
+
+def _without(completeness: Completeness, missed: list[str]) -> Completeness:
+    """Return it with venues that are known to have missed a part of what the record is about."""
+    complete = [one for one in completeness.venues_complete if one not in missed]
+    partial = sorted({*completeness.venues_partial, *missed})
+    return msgspec.structs.replace(
+        completeness,
+        status=Status.PARTIAL if completeness.status is Status.COMPLETE else completeness.status,
+        venues_expected=sorted({*completeness.venues_expected, *missed}),
+        venues_complete=complete,
+        venues_partial=partial,
+    )
 
 
 def _of_one(completeness: Completeness, name: str) -> Completeness:

@@ -70,8 +70,8 @@ async def _log(settings: Settings) -> list[Finding]:
                 for topic in TOPICS
             ]
             findings.append(("log", True, f"{where}: {', '.join(counts)}"))
-            for group, topics in readers(settings).items():
-                behind = sum(lag.records for lag in await lags(bus, group, topics))
+            for group in readers(settings):
+                behind = sum(lag.records for lag in await lags(bus, group))
                 findings.append((f"reader {group}", True, f"{behind:,} records not acknowledged"))
     except PerptapeError as error:
         findings.append(("log", False, str(error)))

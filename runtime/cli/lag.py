@@ -1,6 +1,5 @@
 """`perptape lag`: how far each group of readers is behind the end of the log."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from runtime.cli.parts import open_bus
 from runtime.settings import Settings
 from schemas.topics import ALERTS, CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
 
+WEBHOOK = "sink.webhook"
 READERS = {
     "processors": (TRADES.name,),
     "sink.clickhouse": (
@@ -21,17 +21,15 @@ READERS = {
         QUALITY.name,
         ALERTS.name,
     ),
+    WEBHOOK: (ALERTS.name,),
 }
 """The groups, and what each reads."""
 
 
-WEBHOOK = "sink.webhook"
-
-
 def readers(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Return the groups that these settings have at work, and what each reads."""
+    """Return the groups that are at work with these settings: without an address nobody posts."""
     posted = bool(settings.alert_webhook_url.get_secret_value())
-    return READERS | ({WEBHOOK: (ALERTS.name,)} if posted else {})
+    return {group: topics for group, topics in READERS.items() if posted or group != WEBHOOK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +48,14 @@ class Lag:
         return self.end - (self.committed or 0)
 
 
-async def lags(bus: Bus, group: str, topics: Sequence[str] = ()) -> list[Lag]:
+async def lags(bus: Bus, group: str) -> list[Lag]:
     """Return where a group stands, by topic and partition.
-
-    Args:
-        bus: the log.
-        group: who reads.
-        topics: what it reads; a group in `READERS` need not say so.
 
     Raises:
         BusError: the log cannot be read.
     """
     found = []
-    for topic in topics or READERS[group]:
+    for topic in READERS[group]:
         ends = await bus.end_offsets(topic)
         partitions = range(len(ends))
         consumer = await bus.consumer([topic], group=group, partitions=partitions)
@@ -84,7 +77,7 @@ async def run_lag(settings: Settings, console: Console, *, every: bool) -> None:
         table.add_column(name, justify="right")
     async with open_bus(settings) as bus:
         for group, topics in readers(settings).items():
-            found = await lags(bus, group, topics)
+            found = await lags(bus, group)
             for topic in topics:
                 mine = [lag for lag in found if lag.topic == topic]
                 for lag in mine if every else []:

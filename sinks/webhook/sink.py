@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -118,8 +118,7 @@ class WebhookSink:
         if not self._queue:
             await self._commit(consumer)
             settings = self._settings
-            read = await consumer.poll(settings.poll_records, settings.poll_seconds)
-            self._queue.extend(read)
+            self._take(await consumer.poll(settings.poll_records, settings.poll_seconds))
             return
         record = self._queue[0]
         answer = await self._deal_with(client, record)
@@ -132,6 +131,11 @@ class WebhookSink:
         if answer is not None:
             failpoint("webhook_before_commit")
             await self._commit(consumer)
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Queue what a poll returned; `revoked` may have changed the queue inside it."""
+        self._queue.extend(records)
+        self._metrics.polls.inc()
 
     async def _deal_with(self, client: WebhookClient, record: Record) -> Answer | None:
         """Post an alert once, or leave it out (None): unreadable, or too old."""
@@ -196,8 +200,7 @@ class WebhookSink:
             for place in self._places:
                 consumer.pause(*place)
             # What was given to us inside this poll may come along; it is paused the next time.
-            read = await consumer.poll(1, min(left, self._settings.poll_seconds))
-            self._queue.extend(read)
+            self._take(await consumer.poll(1, min(left, self._settings.poll_seconds)))
         for place in self._places:
             consumer.resume(*place)
 

@@ -353,6 +353,9 @@ def test_an_instrument_is_partial_where_its_own_feed_was_and_not_by_another() ->
 def test_a_cluster_that_a_venue_missed_a_part_of_is_partial() -> None:
     (notice,) = told(rule(source="cluster"), at(0, cluster(1, 5, partial=[NAMES[0]])))
     assert notice.kind is AlertKind.DATA_QUALITY
+    assert notice.status is notice.completeness.status is Status.PARTIAL
+    assert notice.completeness.venues_partial == [NAMES[0]]
+    assert "partial data (binance:BTC-USDT-PERP), " in notice.message
 
 
 # --- state
