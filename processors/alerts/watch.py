@@ -8,6 +8,9 @@ passed its threshold in the quiet hours is told when they end, if it is still th
 State: the two gates, and since when the condition holds for up to `MAX_LANES` values.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from processors.alerts import message
 from processors.alerts.gate import Gate
 from processors.alerts.path import Chain, Number, matches, numbers_at, steps_of, word
@@ -83,8 +86,9 @@ class Watch:
         if not self.rule.holds(value):
             return []
         state = word(getattr(element, source.state)) if source.state else ""
-        said = message.of_event(self.rule, chain, state, message.about(self._asset, key))
-        told = self._tell(second, chain, key, (getattr(element, source.id), state), value, said)
+        subject = message.about(self._asset, key)
+        say = partial(message.of_event, self.rule, chain, state, subject)
+        told = self._tell(second, chain, key, (getattr(element, source.id), state), value, say)
         return [told] if told else []
 
     def _values(self, second: Second, chain: Chain) -> list[Alert]:
@@ -100,9 +104,10 @@ class Watch:
             since_us = self._since_us.setdefault(lane, second.end_us)
             if len(self._since_us) > MAX_LANES:
                 del self._since_us[next(iter(self._since_us))]
-            said = message.of_value(self.rule, through, value, message.about(self._asset, key))
+            subject = message.about(self._asset, key)
+            say = partial(message.of_value, self.rule, through, value, subject)
             state = self.rule.comparison.value if self.rule.comparison else ""
-            told = self._tell(second, through, key, (f"{lane}:{since_us}", state), value, said)
+            told = self._tell(second, through, key, (f"{lane}:{since_us}", state), value, say)
             found += [told] if told else []
         return found
 
@@ -125,7 +130,7 @@ class Watch:
         key: ScopeKey,
         event: tuple[str, str],
         value: Number | None,
-        said: str,
+        say: Callable[[], str],
     ) -> Alert | None:
         """Return the alert, or the notice in its place; None where it may not go."""
         rule, (event_id, state) = self.rule, event
@@ -134,11 +139,13 @@ class Watch:
         kind = AlertKind.EVENT if self._source.id else AlertKind.VALUE
         gate = self._alerts
         if status is not Status.COMPLETE and not rule.allow_partial:
-            kind, gate = AlertKind.DATA_QUALITY, self._notices
-            name, said = f"data_quality|{name}", message.of_partial(said, completeness)
+            kind, gate, name = AlertKind.DATA_QUALITY, self._notices, f"data_quality|{name}"
         suppressed = gate.ask(name, second.end_us)
         if suppressed is None:
             return None
+        said = say()
+        if kind is AlertKind.DATA_QUALITY:
+            said = message.of_partial(said, completeness)
         record: Plain = chain[0]
         return Alert(
             asset=self._asset,

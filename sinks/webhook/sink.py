@@ -41,6 +41,7 @@ class WebhookSettings:
     oldest_seconds: float = 900.0
     first_retry_seconds: float = 1.0
     longest_retry_seconds: float = 60.0
+    log_retry_seconds: float = 5.0
     poll_records: int = 50
     poll_seconds: float = 0.5
     lag_seconds: float = 5.0
@@ -93,7 +94,7 @@ class WebhookSink:
                         await self._step(consumer, client, stop)
                     except BusError as error:
                         _log.warning("webhook_log_unreadable", error=str(error))
-                        await _wait_for(stop, self._settings.longest_retry_seconds)
+                        await _wait_for(stop, self._settings.log_retry_seconds)
         finally:
             self._queue.clear()
             await consumer.close()
@@ -196,13 +197,15 @@ class WebhookSink:
     async def _rest(self, consumer: Consumer, stop: asyncio.Event, seconds: float) -> None:
         """Wait before another attempt, and stay in the group meanwhile without reading on."""
         deadline = time.monotonic() + seconds
-        while not stop.is_set() and self._queue and (left := deadline - time.monotonic()) > 0:
+        try:
+            while not stop.is_set() and self._queue and (left := deadline - time.monotonic()) > 0:
+                for place in self._places:
+                    consumer.pause(*place)
+                # What was given to us inside this poll may come along; it is paused the next time.
+                self._take(await consumer.poll(1, min(left, self._settings.poll_seconds)))
+        finally:
             for place in self._places:
-                consumer.pause(*place)
-            # What was given to us inside this poll may come along; it is paused the next time.
-            self._take(await consumer.poll(1, min(left, self._settings.poll_seconds)))
-        for place in self._places:
-            consumer.resume(*place)
+                consumer.resume(*place)
 
     async def _commit(self, consumer: Consumer) -> None:
         """Commit what was dealt with; one that fails is made up for by the next."""

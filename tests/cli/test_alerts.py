@@ -101,6 +101,25 @@ def test_a_receiver_that_is_not_set_up_is_named_and_not_shown(
     assert not (tmp_path / "data").exists()
 
 
+async def test_up_posts_alerts_where_an_address_is_set(tmp_path: Path) -> None:
+    words = ("up", "--venues", "simulated", "--assets", "BTC", "--log", "log", "--seconds", "4")
+    async with listening() as receiver:
+        async with log(tmp_path) as bus:
+            await put(bus, alert("1"))
+        done = await asyncio.to_thread(
+            lambda: run(
+                tmp_path,
+                *words,
+                PERPTAPE_HTTP_PORT="0",
+                PERPTAPE_ALERT_WEBHOOK_URL=receiver.url,
+                PERPTAPE_ALERT_WEBHOOK_SECRET=SECRET,
+            )
+        )
+    assert done.returncode == 0, done.stderr
+    assert receiver.keys == ["1"]
+    assert TOKEN not in done.stdout + done.stderr
+
+
 async def post(folder: Path, receiver: Loopback, **environment: str) -> tuple[int, str]:
     """Run `perptape sink webhook` for some seconds; return its code and all that it said."""
     words = ("sink", "webhook", "--log", "log", "--seconds", "3")
