@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,7 @@ class GroupConsumer(MemoryConsumer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.paused: set[TopicPartition] = set()
+        self.held: dict[TopicPartition, int] = {}
 
     def pause(self, topic: str, partition: int) -> None:
         self.paused.add((topic, partition))
@@ -277,11 +279,17 @@ class GroupConsumer(MemoryConsumer):
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Any]:
         self.polls += 1
-        held = {place: self._positions[place] for place in self.paused}
+        lost = self.taken
+        self.held = {place: self._positions.pop(place) for place in self.paused - lost}
         found = await super().poll(max_records, timeout_seconds)
-        self.paused &= self._positions.keys()
-        self._positions |= {place: held[place] for place in self.paused}
-        return [one for one in found if (one.topic, one.partition) not in held]
+        self.paused -= lost
+        self._positions |= self.held
+        self.held = {}
+        return found
+
+    def position(self, topic: str, partition: int) -> int:
+        place = (topic, partition)
+        return self.held[place] if place in self.held else super().position(*place)
 
 
 class GroupBus(MemoryBus):
@@ -352,3 +360,34 @@ async def test_a_name_that_no_server_has_is_away_and_not_an_error(tmp_path: Path
         await asyncio.sleep(0)
         await committed(bus, [])
     assert TOKEN not in str(said)
+
+
+async def test_after_a_success_the_delays_start_over(tmp_path: Path) -> None:
+    settings = WebhookSettings(first_retry_seconds=0.1, longest_retry_seconds=60)
+    async with log(tmp_path) as bus, listening(500, 500, 500, 200, 500) as receiver:
+        await put(bus, alert("1"), alert("2"))
+        sink = WebhookSink(bus, receiver.told(), settings=settings, chance=lambda: 1.0)
+        async with running(sink):
+            await committed(bus, [2])
+    assert receiver.keys == ["1", "1", "1", "1", "2", "2"]
+    gaps = [after.at - before.at for before, after in pairwise(receiver.posts)]
+    wanted = [0.1, 0.2, 0.4, 0.0, 0.1]
+    assert all(least <= gap for least, gap in zip(wanted, gaps, strict=True))
+    assert gaps[4] < 0.4 < 0.8  # without starting over it would be 0.8 s
+
+
+async def test_nothing_is_read_on_while_a_receiver_is_waited_for() -> None:
+    bus = GroupBus()
+    bus.put(ALERTS.name, *(alert(str(n)) for n in range(100)))
+    place = (ALERTS.name, partition_of(b"BTC", ALERTS.partitions))
+    settings = WebhookSettings(
+        first_retry_seconds=0.02, longest_retry_seconds=0.05, poll_records=7, poll_seconds=0.01
+    )
+    async with (
+        listening(*[500] * 1000) as receiver,
+        running(WebhookSink(bus, receiver.told(), settings=settings)),
+    ):
+        await until(lambda: len(receiver.posts) > 5)
+        assert bus.member is not None
+        assert bus.member.polls > 5
+        assert bus.member.position(*place) == 7
