@@ -1,6 +1,7 @@
 """Alerts from the command line: rules are checked, and posts survive a kill."""
 
 import asyncio
+import re
 import signal
 import tomllib
 from pathlib import Path
@@ -118,6 +119,9 @@ async def test_up_posts_alerts_where_an_address_is_set(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert receiver.keys == ["1"]
     assert TOKEN not in done.stdout + done.stderr
+    lag = run(tmp_path, "lag", "--log", "log", PERPTAPE_ALERT_WEBHOOK_URL=receiver.url)
+    assert re.search(r"sink.webhook +md.ops.alerts.v1 +all +1 +1 +0", lag.stdout)
+    assert "sink.webhook" not in run(tmp_path, "lag", "--log", "log").stdout
 
 
 async def post(folder: Path, receiver: Loopback, **environment: str) -> tuple[int, str]:
