@@ -3,7 +3,9 @@
 An operator may use what those before it have sent for the same second.
 """
 
+from processors.alerts.rules import AlertParams
 from processors.operators.absorption import AbsorptionOperator
+from processors.operators.alerts import AlertOperator
 from processors.operators.bars import BarsOperator
 from processors.operators.cascades import CascadeOperator
 from processors.operators.context import ContextOperator
@@ -21,12 +23,15 @@ from processors.seconds.second import SecondOperator
 from processors.units import AssetUnits
 
 
-def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
+def toolkit(
+    asset: str, units: AssetUnits, alerts: AlertParams | None = None
+) -> list[SecondOperator]:
     """Return new operators for one asset.
 
     Args:
         asset: its name.
         units: its grids.
+        alerts: what the user wants to be told; None is nothing.
     """
     return [
         BarsOperator(asset, units),
@@ -43,4 +48,5 @@ def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
         ExhaustionOperator(units),
         AbsorptionOperator(units),
         DivergenceOperator(units),
+        AlertOperator(asset, units, alerts or AlertParams()),  # last: it looks at all of them
     ]

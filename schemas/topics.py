@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.alerts import ALERTS_SCHEMA, ALERTS_TOPIC, Alert
 from schemas.bars import BAR_SCHEMA, TradeBar
 from schemas.books import BOOKS_SCHEMA, BookBatch
 from schemas.cascades import CASCADES_SCHEMA, CASCADES_TOPIC, Cascade
@@ -245,6 +246,14 @@ QUALITY = Topic(
     about="Gaps, lateness, duplicates and feed changes: quality as data.",
     retention_seconds=30 * DAY_SECONDS,
 )
+ALERTS = Topic(
+    ALERTS_TOPIC,
+    Alert,
+    ALERTS_SCHEMA,
+    key="asset",
+    about="What the user's rules found, each with its evidence.",
+    retention_seconds=30 * DAY_SECONDS,
+)
 DEADLETTER = Topic(
     "md.ops.deadletter.v1",
     DeadLetter,
@@ -289,6 +298,7 @@ TOPICS = {
         CONTEXT,
         LIQUIDATION_LEVELS,
         TRAPPED,
+        ALERTS,
         QUALITY, DEADLETTER, SNAPSHOTS, EPOCHS,
     )
 }  # fmt: skip

@@ -12,6 +12,7 @@ from schemas import examples
 from schemas.documents.json_schema import file_name, summary
 from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import (
+    ALERTS,
     BARS,
     BOOKS,
     CASCADES,
@@ -119,6 +120,7 @@ PROCESSES = (
             CONTEXT,
             LIQUIDATION_LEVELS,
             TRAPPED,
+            ALERTS,
             QUALITY,
             DEADLETTER,
             SNAPSHOTS,
@@ -148,6 +150,7 @@ PROCESSES = (
             CONTEXT,
             LIQUIDATION_LEVELS,
             TRAPPED,
+            ALERTS,
             QUALITY,
         ),
     ),

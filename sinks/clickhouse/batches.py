@@ -14,8 +14,8 @@ import msgspec
 
 from runtime.bus.protocol import Record, TopicPartition
 from runtime.errors import PayloadError
-from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter
 from schemas.topics import (
+    ALERTS,
     BARS,
     CVD,
     CVD_STRUCTURE,
@@ -29,6 +29,7 @@ from schemas.topics import (
 )
 from sinks.clickhouse.native import block
 from sinks.clickhouse.rows import Piece, Source
+from sinks.clickhouse.rows_alerts import alert_pieces
 from sinks.clickhouse.rows_bars import bar_pieces
 from sinks.clickhouse.rows_cvd import cvd_pieces
 from sinks.clickhouse.rows_cvd_structure import cvd_structure_pieces
@@ -50,11 +51,11 @@ SPLITTERS = {
     CVD_STRUCTURE.name: cvd_structure_pieces,
     IMBALANCE.name: imbalance_pieces,
     HEATMAP.name: heatmap_pieces,
+    ALERTS.name: alert_pieces,
 }
 """The topics that are stored, and how a record of each becomes pieces."""
 
 _HASH_BYTES = 16
-_DETAIL_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +143,3 @@ def split(record: Record, epoch: int) -> list[Piece]:
         return SPLITTERS[record.topic](record.value, source)
     except (msgspec.MsgspecError, ValueError) as error:
         raise PayloadError("undecodable", str(error)) from error
-
-
-def dead_letter(record: Record, reason: str, detail: str) -> DeadLetter:
-    """Describe a record that cannot be stored, with its beginning; its time is the record's."""
-    value = record.value or b""
-    return DeadLetter(
-        origin=f"{record.topic}/{record.partition}/{record.offset}",
-        reason=reason,
-        detail=detail[:_DETAIL_CHARACTERS],
-        receive_time_us=record.timestamp_us,
-        size_bytes=len(value),
-        payload=value[:PAYLOAD_LIMIT_BYTES].decode("utf-8", "replace"),
-    )

@@ -31,8 +31,9 @@ from schemas.topics import (
     PROFILES,
     QUALITY,
 )
-from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, dead_letter, split
+from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, split
 from sinks.clickhouse.poison import PoisonGauge
+from sinks.dead_letters import dead_letter
 
 GROUP = "sink.clickhouse"
 
