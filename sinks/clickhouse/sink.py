@@ -21,13 +21,28 @@ from runtime.errors import BusError, ConfigurationError, PayloadError, StoreErro
 from runtime.failpoint import failpoint
 from runtime.metrics import Metrics, SinkMetrics
 from schemas.lineage import EPOCH_LIMIT
-from schemas.topics import DEADLETTER, INSTRUMENTS, QUALITY
+from schemas.topics import (
+    BOOKS,
+    DEADLETTER,
+    INSTRUMENTS,
+    LIQUIDATION_LEVELS,
+    QUALITY,
+    TICKERS,
+    TRAPPED,
+)
 from sinks.clickhouse.batches import SPLITTERS, Block, Insert, Range, dead_letter, split
 from sinks.clickhouse.poison import PoisonGauge
 
 GROUP = "sink.clickhouse"
 
-SLOW_TOPICS = {QUALITY.name, INSTRUMENTS.name}
+SLOW_TOPICS = {
+    QUALITY.name,
+    INSTRUMENTS.name,
+    BOOKS.name,
+    TICKERS.name,
+    LIQUIDATION_LEVELS.name,
+    TRAPPED.name,
+}
 P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -38,8 +53,8 @@ class SinkSettings:
     """When a range is flushed and how failures are waited out.
 
     A range of one topic partition is flushed at `flush_rows` rows, at `flush_bytes` of records or
-    `linger_seconds` after its first record, whichever comes first; what nobody watches live
-    (quality, instruments) after `slow_linger_seconds`, since every insert costs the engine the same
+    `linger_seconds` after its first record, whichever comes first; what nobody watches live in the
+    store (`SLOW_TOPICS`) after `slow_linger_seconds`, since every insert costs the engine the same
     however little is in it. Blocks of 50,000 rows take half the engine's time of blocks of 10,000,
     most of it in merges.
     """
