@@ -6,6 +6,9 @@
 -- last record: they are in the topic. A second without an update has no row, the one before stands;
 -- `receive_time` grows as long as a book is repeated.
 --
+-- A record takes 6.5 us to split (its head only is read) and, for what is stored, 65 us a row to
+-- encode.
+--
 -- Measured on a simulated hour of BTC on eight instruments (30,767 rows, 1.7 kB raw): 235 bytes a
 -- row, of which 144 are the quantities of 100 levels (T64 72 a side, Delta 92) and 65 their prices
 -- (Delta 32, T64 38, none 48). Sums of bands: Delta 33, T64 78. ZSTD(3) for ZSTD(1) saves 4 % of

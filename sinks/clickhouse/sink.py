@@ -35,6 +35,8 @@ from sinks.clickhouse.poison import PoisonGauge
 
 GROUP = "sink.clickhouse"
 
+# Measured: an insert takes 15 to 25 ms of a core, merges included, whether it has 4 rows or 80. Of
+# six assets, books and tickers every second would be a fifth of a core, every ten seconds 3 %.
 SLOW_TOPICS = {
     QUALITY.name,
     INSTRUMENTS.name,
