@@ -24,7 +24,7 @@ SUMS = (
     "count", "qty_lots", "obs_usd_cents", "order_price_count", "ub_usd_cents", "report_seconds",
     "est_count", "est_usd_cents", "est_count_limit", "all_share", "bounds_inconsistent",
 )  # fmt: skip
-UNKNOWN = {**dict.fromkeys(SUMS), "null_reasons": {}}
+UNKNOWN: Document = {**dict.fromkeys(SUMS), "null_reasons": {}}
 EACH = pytest.mark.parametrize("record", EXAMPLES, ids=lambda record: record["asset"])
 
 
