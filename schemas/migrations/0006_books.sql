@@ -13,8 +13,9 @@
 -- row, of which 144 are the quantities of 100 levels (T64 72 a side, Delta 92) and 65 their prices
 -- (Delta 32, T64 38, none 48). Sums of bands: Delta 33, T64 78. ZSTD(3) for ZSTD(1) saves 4 % of
 -- levels; LZ4 alone takes 445. DoubleDelta is no better for times. A day of six assets on eight
--- instruments each is 1 GB, hence the TTL. It counts from when a row was stored, or a replayed
--- recording would be gone at once. Granules are small because rows are large.
+-- instruments each is 1 GB, hence the TTL. Recorded books of BTC on Binance take 319 bytes (696
+-- rows, 2.1 kB raw). It counts from when a row was stored, or a replayed recording would be gone at
+-- once. Granules are small because rows are large.
 --
 -- Of 0.65 million rows: an hour of one venue 59 ms, the spread of all instruments over an hour 127
 -- ms.
