@@ -135,14 +135,14 @@ def _record(batch: BatchHeader) -> Record:
 
 
 def fills(coin: str, hour: int = BUSIEST_HOUR) -> list[Fill]:
-    """Return the liquidation fills of a coin in an hour."""
+    """Return the liquidation fills of a coin in an hour by time (the file is by episode)."""
     with capture(FILLS).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as raw:
         lines = io.TextIOWrapper(raw, encoding="utf-8").read().splitlines()[1:]
     rows = [line.split(",") for line in lines]
     found = [Fill(int(row[0]) * 1000, row[1], Decimal(row[4])) for row in rows]
-    return [
+    return sorted(
         one for one in found if one.coin == coin and one.time_us // (3600 * US_PER_SECOND) == hour
-    ]
+    )
 
 
 @lru_cache(3)
