@@ -1,6 +1,7 @@
 """The order-flow toolkit: the operators over closed seconds, in the order in which they are asked.
 
-An operator may use what those before it have sent for the same second.
+An operator may use what those before it have sent for the same second, and ask profiles for known
+levels, which are then those after the second.
 """
 
 from processors.operators.absorption import AbsorptionOperator
@@ -28,12 +29,13 @@ def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
         asset: its name.
         units: its grids.
     """
+    profiles = ProfilesOperator(asset, units)
     return [
         BarsOperator(asset, units),
-        ProfilesOperator(asset, units),
+        profiles,
         ImbalanceOperator(asset, units),
         LiquidationOperator(asset, units),
-        CascadeOperator(asset, units),
+        CascadeOperator(asset, units, levels=profiles),
         ContextOperator(asset, units),
         LiquidationLevelsOperator(asset, units),
         TrappedOperator(asset, units),
@@ -41,6 +43,6 @@ def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
         SweepsOperator(units),
         ZonesOperator(units),
         ExhaustionOperator(units),
-        AbsorptionOperator(units),
+        AbsorptionOperator(units, levels=profiles),
         DivergenceOperator(units),
     ]

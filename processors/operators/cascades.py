@@ -20,6 +20,7 @@ from processors.cascade.side import CascadeSide, Scene
 from processors.cascade.tape import Flow, Tape
 from processors.cascade.watch import Watch
 from processors.liquidation.tally import SIDES
+from processors.measures.levels import LevelSource
 from processors.operator import Output
 from processors.plain import Plain
 from processors.seconds.second import Liquidation, MemberSecond, Second
@@ -36,8 +37,15 @@ class CascadeOperator:
 
     name = "cascades"
 
-    def __init__(self, asset: str, units: AssetUnits, params: CascadeParams = DEFAULT) -> None:
+    def __init__(
+        self,
+        asset: str,
+        units: AssetUnits,
+        params: CascadeParams = DEFAULT,
+        levels: LevelSource | None = None,
+    ) -> None:
         self._asset, self._lot, self._params = asset, units.lot, params
+        self._levels = levels
         self._recorder = CascadeRecorder(asset, units, params)
         self._sides = [CascadeSide(asset, side, params) for side in SIDES]
         self._baseline = Baseline(params.baseline_days, params.baseline_least_blocks)
@@ -74,6 +82,7 @@ class CascadeOperator:
             bar=bars.get(self._reference) if self._reference else None,
             suspended=self._watch.suspended(self._reference),
             lot=self._lot,
+            levels=self._levels,
         )
         return [
             output
