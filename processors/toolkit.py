@@ -15,6 +15,7 @@ from processors.operators.imbalance import ImbalanceOperator
 from processors.operators.liquidation_levels import LiquidationLevelsOperator
 from processors.operators.liquidations import LiquidationOperator
 from processors.operators.profiles import ProfilesOperator
+from processors.operators.setups import SetupsOperator
 from processors.operators.sweeps import SweepsOperator
 from processors.operators.trapped import TrappedOperator
 from processors.operators.zones import ZonesOperator
@@ -45,4 +46,5 @@ def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
         ExhaustionOperator(units),
         AbsorptionOperator(units, levels=profiles),
         DivergenceOperator(units),
+        SetupsOperator(asset, units, profiles),
     ]
