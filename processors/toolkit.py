@@ -1,7 +1,8 @@
 """The order-flow toolkit: the operators over closed seconds, in the order in which they are asked.
 
 An operator may use what those before it have sent for the same second, and ask profiles for known
-levels, which are then those after the second.
+levels, which are then those after the second. Setups ask outcomes, which come after them, whether
+enough is known: as of the second before.
 """
 
 from processors.operators.absorption import AbsorptionOperator
@@ -14,6 +15,7 @@ from processors.operators.exhaustion import ExhaustionOperator
 from processors.operators.imbalance import ImbalanceOperator
 from processors.operators.liquidation_levels import LiquidationLevelsOperator
 from processors.operators.liquidations import LiquidationOperator
+from processors.operators.outcomes import OutcomesOperator
 from processors.operators.profiles import ProfilesOperator
 from processors.operators.setups import SetupsOperator
 from processors.operators.sweeps import SweepsOperator
@@ -31,6 +33,7 @@ def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
         units: its grids.
     """
     profiles = ProfilesOperator(asset, units)
+    outcomes = OutcomesOperator(asset, units)
     return [
         BarsOperator(asset, units),
         profiles,
@@ -46,5 +49,6 @@ def toolkit(asset: str, units: AssetUnits) -> list[SecondOperator]:
         ExhaustionOperator(units),
         AbsorptionOperator(units, levels=profiles),
         DivergenceOperator(units),
-        SetupsOperator(asset, units, profiles),
+        SetupsOperator(asset, units, profiles, outcomes),
+        outcomes,
     ]

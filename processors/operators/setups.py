@@ -31,6 +31,7 @@ from processors.setups.candle import Closed, closed_of
 from processors.setups.conviction import SpotPerpConviction, weight_of
 from processors.setups.divergence import DeltaDivergence
 from processors.setups.heard import Heard
+from processors.setups.leaders import Leaders
 from processors.setups.life import (
     OVER,
     SUSPENDED,
@@ -95,7 +96,7 @@ class SetupsOperator:
         self._tracks: dict[tuple[str, int], Track] = {}
         self._lives: dict[SlotKey, Life] = {}
         self._done: dict[SlotKey, str] = {}
-        self._leader = ""
+        self._leaders = Leaders(params.leader_bars)
         self._next_us = 0
 
     def on_second(self, second: Second) -> list[Output]:
@@ -115,6 +116,7 @@ class SetupsOperator:
         """Suspend everything after a hole in the seconds: bars over it are none."""
         for track in self._tracks.values():
             track.drop()
+        self._leaders.miss()
         for slot, life in list(self._lives.items()):
             if slot.kind is not SetupKind.SPOT_PERP_CONVICTION:
                 life.status = Status.PARTIAL
@@ -158,7 +160,9 @@ class SetupsOperator:
         """Let a bar of a variant close on every perpetual."""
         bars = self._take(second, seconds)
         if seconds == _BASE:
-            self._choose_leader(bars)
+            self._leaders.take(
+                {name: None if bar is None else bar.usd_cents for name, bar in bars.items()}
+            )
             yield from self._convict(second)
         gone = {slot.name for slot in self._lives if slot.name and slot.seconds == seconds}
         for name in sorted(bars.keys() | gone):
@@ -186,11 +190,6 @@ class SetupsOperator:
         for slot in [one for one in self._done if one.seconds == seconds and one.name not in bars]:
             del self._done[slot]
         return bars
-
-    def _choose_leader(self, bars: dict[str, Closed | None]) -> None:
-        """Take the perpetual that traded most in the bars that it has in a row."""
-        able = [name for name in sorted(bars) if bars[name] is not None]
-        self._leader = max(able, key=lambda name: self._tracks[name, _BASE].usd_cents, default="")
 
     def _live(
         self, second: Second, slot: SlotKey, rule: Rule, bar: Closed | None
@@ -246,7 +245,7 @@ class SetupsOperator:
             wave=self._heard.waves.get(slot.sign),
             cvd_change=self._heard.cvd_change(now_us, interval_us),
             conviction=self._heard.conviction(now_us),
-            leads=slot.name == self._leader,
+            leads=slot.name == self._leaders.name,
             done=self._done.get(slot, ""),
         )
 
@@ -269,7 +268,7 @@ class SetupsOperator:
         """Return tracks, setups, and what was heard."""
         head = {
             "next_us": self._next_us,
-            "leader": self._leader,
+            "leaders": self._leaders.dump(),
             "heard": self._heard.dump(),
             "tracks": [[*place, track.dump()] for place, track in sorted(self._tracks.items())],
             "lives": [[*slot, dump(life)] for slot, life in sorted(self._lives.items())],
@@ -279,7 +278,8 @@ class SetupsOperator:
 
     def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
         """Continue from a snapshot."""
-        self._next_us, self._leader = head["next_us"], head["leader"]
+        self._next_us = head["next_us"]
+        self._leaders.load(head["leaders"])
         self._heard.load(head["heard"])
         for name, seconds, state in head["tracks"]:
             track = self._tracks[name, seconds] = Track(name, self._params)

@@ -25,7 +25,6 @@ class Candle(NamedTuple):
     low: int
     close: int
     delta: int
-    usd_cents: int
     stacks: int
     counter_stacks: int
     imbalances: int | None
@@ -64,7 +63,6 @@ def candle_of(bar: FootprintBar) -> Candle | None:
         low=close if bar.low_ticks is None else bar.low_ticks,
         close=close,
         delta=bar.delta_lots,
-        usd_cents=bar.buy_usd_cents + bar.sell_usd_cents,
         stacks=sum(stack.side > 0 for stack in bar.stacks),
         counter_stacks=sum(stack.side < 0 for stack in bar.stacks),
         imbalances=buys if published else None,
@@ -73,10 +71,11 @@ def candle_of(bar: FootprintBar) -> Candle | None:
 
 
 class Closed(NamedTuple):
-    """A bar that has closed, and how it is named as evidence."""
+    """A bar that has closed, how it is named as evidence, and what was traded in it."""
 
     candle: Candle
     evidence: str
+    usd_cents: int
 
 
 def closed_of(bar: FootprintBar | None) -> Closed | None:
@@ -85,7 +84,8 @@ def closed_of(bar: FootprintBar | None) -> Closed | None:
     if bar is None or candle is None:
         return None
     name, seconds = bar_name(bar), bar.interval_seconds
-    return Closed(candle, name if seconds == BASE_SECONDS else f"{name}:{seconds}")
+    name = name if seconds == BASE_SECONDS else f"{name}:{seconds}"
+    return Closed(candle, name, bar.buy_usd_cents + bar.sell_usd_cents)
 
 
 def edges(level: Level, sign: int) -> tuple[int, int]:

@@ -56,11 +56,6 @@ class Track:
         """Return the newest confirmed pivot high (1) or low (-1)."""
         return self._pivots.get(sign)
 
-    @property
-    def usd_cents(self) -> int:
-        """What traded in the newest bars in a row."""
-        return sum([bar.usd_cents for bar in list(self._candles)[-self._params.leader_bars :]])
-
     def candles(self, count: int, sign: int) -> list[Candle] | None:
         """Return the newest bars as a long or a short sees them, None where they are too few."""
         if len(self._candles) < count:

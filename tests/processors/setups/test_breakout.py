@@ -205,7 +205,7 @@ def test_a_partial_bar_suspends_in_every_state(sign: int, seconds: int) -> None:
 
 def candles(*ranges: tuple[int, int]) -> list[Candle]:
     return [
-        Candle(n, n + 1, high, low, (high + low) // 2, 0, 0, 0, 0, 0, 0)
+        Candle(n, n + 1, high, low, (high + low) // 2, 0, 0, 0, 0, 0)
         for n, (high, low) in enumerate(ranges)
     ]
 
