@@ -21,6 +21,8 @@ from schemas.ops import (
     QualityEvent,
     Snapshot,
 )
+from schemas.outcomes import OUTCOME_SCHEMA, OUTCOMES_TOPIC, OutcomeRecord
+from schemas.setups import SETUP_SCHEMA, SETUPS_TOPIC, SetupRecord
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.trades import TRADES_SCHEMA, TradeBatch
 
@@ -126,6 +128,22 @@ CVD = Topic(
     about="Delta, volume and cumulative delta in one-second steps.",
     retention_seconds=7 * DAY_SECONDS,
 )
+SETUPS = Topic(
+    SETUPS_TOPIC,
+    SetupRecord,
+    SETUP_SCHEMA,
+    key="asset",
+    about="The five setups: every state that one of them reaches.",
+    retention_seconds=30 * DAY_SECONDS,
+)
+OUTCOMES = Topic(
+    OUTCOMES_TOPIC,
+    OutcomeRecord,
+    OUTCOME_SCHEMA,
+    key="asset",
+    about="What followed setups and cascades, and what that is worth beside random times.",
+    retention_seconds=30 * DAY_SECONDS,
+)
 QUALITY = Topic(
     "md.ops.quality.v1",
     QualityEvent,
@@ -166,7 +184,7 @@ TOPICS = {
     topic.name: topic
     for topic in (
         TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY, DEADLETTER,
-        SNAPSHOTS, EPOCHS,
+        SNAPSHOTS, EPOCHS, SETUPS, OUTCOMES,
     )
 }  # fmt: skip
 

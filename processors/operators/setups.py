@@ -149,9 +149,11 @@ class SetupsOperator:
             if move is not None:
                 over = move.state in OVER
                 life.status = Status.PARTIAL if over else life.status
-                yield self._write(
-                    second, slot, life, change(life, move, sight, provisional=not over)
-                )
+                found = change(life, move, sight, provisional=not over)
+                if not over and second.end_us % (slot.seconds * US_PER_SECOND) == 0:
+                    life.hushed.append(move.state)
+                else:
+                    yield self._write(second, slot, life, found)
             self._keep(slot, life)
 
     # --- bars

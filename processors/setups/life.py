@@ -13,6 +13,8 @@ What the definition leaves open, and how it is settled here:
 - SUSPENDED ends it: a bar that is partial or missing may have had what would have invalidated it.
   Where an input is null only for one of several conditions, it suspends if it alone decides.
 - What is found inside a bar is provisional, and is said again when the bar has closed and it holds.
+  What is found with its last second is said once, as the bar leaves it: one second has one
+  revision.
 - There is one setup at a time of one kind, tape, variant and side. Several states may be reached
   with one bar, one after the other.
 - A correction of a bar that was final rewrites nothing: rules see each second once (5.14, forward
@@ -40,7 +42,8 @@ class Life(msgspec.Struct, kw_only=True):
     """One setup, or none yet while `state` is None; prices are as they are, not mirrored.
 
     `origin` is what it is of (an event, a cascade), `bars` those since TRIGGERED, `soft` the states
-    that no bar has held yet, `marks` the numbers that only its rule knows.
+    that no bar has held yet, `hushed` those of them that were found with the last second of a bar
+    and not said yet, `marks` the numbers that only its rule knows.
     """
 
     state: SetupState | None = None
@@ -49,6 +52,7 @@ class Life(msgspec.Struct, kw_only=True):
     triggered_us: int | None = None
     bars: int = 0
     soft: list[SetupState] = []
+    hushed: list[SetupState] = []
     said: dict[SetupState, "Said"] = {}
     level: tuple[int, int] | None = None
     limit: int | None = None
@@ -127,6 +131,7 @@ def close(rule: Rule, sight: Sight, life: Life, most_bars: int) -> Iterator[Chan
     """
     if sight.bar is None:
         if life.state is not None:
+            yield from _unheld(life)
             life.status = Status.PARTIAL
             yield change(life, Move(SUSPENDED, "bar_partial"), sight)
         return
@@ -136,6 +141,7 @@ def close(rule: Rule, sight: Sight, life: Life, most_bars: int) -> Iterator[Chan
         if move.state is SUSPENDED:
             life.status = Status.PARTIAL
         if move.state in OVER:
+            yield from _unheld(life)
             yield change(life, move, sight)
             return
         yield from _firm(life)
@@ -150,7 +156,14 @@ def _firm(life: Life) -> Iterator[Change]:
     """Say again, now for good, what was found inside the bar that has closed."""
     for state in life.soft:
         yield Change(state, life.said[state], provisional=False)
-    life.soft = []
+    life.soft, life.hushed = [], []
+
+
+def _unheld(life: Life) -> Iterator[Change]:
+    """Say what was found with the last second of a bar that does not hold it."""
+    for state in life.hushed:
+        yield Change(state, life.said[state], provisional=True)
+    life.hushed = []
 
 
 def dump(life: Life) -> Plain:

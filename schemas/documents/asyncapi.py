@@ -20,7 +20,9 @@ from schemas.topics import (
     FOOTPRINTS,
     INSTRUMENTS,
     LIQUIDATIONS,
+    OUTCOMES,
     QUALITY,
+    SETUPS,
     SNAPSHOTS,
     TICKERS,
     TOPICS,
@@ -94,13 +96,13 @@ PROCESSES = (
     ),
     Process(
         "processors",
-        sends=(FOOTPRINTS, CVD, QUALITY, DEADLETTER, SNAPSHOTS),
+        sends=(FOOTPRINTS, CVD, SETUPS, OUTCOMES, QUALITY, DEADLETTER, SNAPSHOTS),
         receives=(EPOCHS, TRADES, SNAPSHOTS),
     ),
     Process(
         "sinks",
         sends=(DEADLETTER,),
-        receives=(EPOCHS, TRADES, INSTRUMENTS, FOOTPRINTS, CVD, QUALITY),
+        receives=(EPOCHS, TRADES, INSTRUMENTS, FOOTPRINTS, CVD, SETUPS, OUTCOMES, QUALITY),
     ),
 )
 """`topics` is the command that makes the topics on a cluster, `perptape topics apply`."""

@@ -1,6 +1,7 @@
 """Every record type goes over the wire as JSON and comes back equal."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import examples
 from schemas.books import BOOKS_SCHEMA, BookBatch, BookState
 from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
 from schemas.footprints import FootprintBar, Row, Stack, ValueArea
@@ -23,7 +25,7 @@ from schemas.liquidations import (
 from schemas.market import DataSource, FeedState, Kind, Scope, TradeIds, scope_of
 from schemas.ops import DeadLetter, Epoch, QualityEvent, QualityKind, Snapshot
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
-from schemas.topics import TOPICS
+from schemas.topics import OUTCOMES, SETUPS, TOPICS, Topic
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 
 COMPLETENESS = Completeness(
@@ -256,6 +258,12 @@ def dead_letter() -> DeadLetter:
     )
 
 
+def published(topic: Topic) -> Iterator[msgspec.Struct]:
+    """Yield the examples that are in the published documents."""
+    for record in examples.load(topic.schema_name).values():
+        yield msgspec.json.decode(json.dumps(record), type=topic.record)
+
+
 EXAMPLES: list[msgspec.Struct] = [
     trade_batch([(1, 650_000, 5, 1, "uuid-1", 0), (2, 650_001, 1, -1, 2**60, 16)]),
     trade_batch([]),
@@ -276,6 +284,8 @@ EXAMPLES: list[msgspec.Struct] = [
         state=msgspec.Raw(b'{"bars":[1,2,{"x":null}]}'),
     ),
     Epoch(epoch=3_620_000, created_us=1_795_036_800_000_000, topics=["md.norm.trades.v1"]),
+    *published(SETUPS),
+    *published(OUTCOMES),
 ]
 
 

@@ -37,9 +37,17 @@ def choice_of(root: Schema, schema: Schema, value: Any) -> Schema:
     }  # fmt: skip
     kind = kinds[type(value)]
     for choice in choices(root, schema):
-        if "type" not in choice or choice["type"] in (kind, "number" if kind == "integer" else ""):
+        if type_of(choice) in (None, kind, "number" if kind == "integer" else ""):
             return choice
     raise AssertionError(f"{value!r} is not of {schema}")
+
+
+def type_of(choice: Schema) -> str | None:
+    """Return the type that a schema names, or that its words are of; None where any will do."""
+    named: str | None = choice.get("type")
+    if named is None and "enum" in choice:
+        return "integer" if isinstance(choice["enum"][0], int) else "string"
+    return named
 
 
 def nodes(root: Schema, record: Any) -> Iterator[Node]:
@@ -70,12 +78,12 @@ def branches(root: Schema, schema: Schema, place: str = "") -> Iterator[str]:
 
     The names are those of `branches_taken`.
     """
-    if "default" in schema and place != "/schema":
+    if "default" in schema and place != "/schema" and schema.get("enum") != [schema["default"]]:
         yield f"{place}: not the default"
     options = choices(root, schema)
     for option in options:
         if len(options) > 1:
-            yield f"{place}: {option['type']}"
+            yield f"{place}: {type_of(option)}"
         for name, inner in option.get("properties", {}).items():
             yield from branches(root, inner, f"{place}/{name}")
         for at, inner in enumerate(option.get("prefixItems", [])):
@@ -94,7 +102,7 @@ def branches_taken(root: Schema, record: Any) -> Iterator[str]:
         if "default" in node.schema and node.value != node.schema["default"]:
             yield f"{node.place}: not the default"
         if len(options) > 1:
-            yield f"{node.place}: {choice['type']}"
+            yield f"{node.place}: {type_of(choice)}"
         if node.value and ("items" in choice or "additionalProperties" in choice):
             yield f"{node.place}: filled"
 

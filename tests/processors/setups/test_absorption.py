@@ -245,6 +245,23 @@ def test_a_pivot_of_the_bars_is_a_level_too(sign: int) -> None:
 
 
 @EACH
+def test_what_is_found_with_the_last_second_of_a_bar_is_said_once(sign: int, seconds: int) -> None:
+    """A record of the same second and identity would have no greater revision."""
+    for lost, states in (
+        (Bar(), ["armed", "triggered"]),
+        (Bar((PRICE, PRICE, PRICE - 9_000, PRICE - 9_000)), ["armed", "triggered?", "invalidated"]),
+        (Bar(status=Status.PARTIAL), ["armed", "triggered?", "suspended"]),
+    ):
+        made = story(sign, seconds)
+        last = (AT + 2) * seconds - 1
+        absorbed(made, last - 10)
+        made.bars[AT + 1] = lost
+        seen = found(made, AT + 1)
+        assert path(seen) == states
+        assert len({(one.id, one.state, one.revision) for one in seen}) == len(seen)
+
+
+@EACH
 @pytest.mark.parametrize("status", [Status.PARTIAL, Status.GAP])
 def test_a_partial_bar_suspends_in_every_state(sign: int, seconds: int, status: Status) -> None:
     for place, states in (
