@@ -15,12 +15,13 @@ import msgspec
 from runtime.bus.protocol import Record, TopicPartition
 from runtime.errors import PayloadError
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter
-from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
+from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, OUTCOMES, QUALITY, SETUPS, TRADES
 from sinks.clickhouse.native import block
 from sinks.clickhouse.rows import Piece, Source
 from sinks.clickhouse.rows_cvd import cvd_pieces
 from sinks.clickhouse.rows_footprints import footprint_pieces
 from sinks.clickhouse.rows_reference import instrument_pieces, quality_pieces
+from sinks.clickhouse.rows_setups import outcome_pieces, setup_pieces
 from sinks.clickhouse.rows_trades import trade_pieces
 
 SPLITTERS = {
@@ -28,6 +29,8 @@ SPLITTERS = {
     INSTRUMENTS.name: instrument_pieces,
     FOOTPRINTS.name: footprint_pieces,
     CVD.name: cvd_pieces,
+    SETUPS.name: setup_pieces,
+    OUTCOMES.name: outcome_pieces,
     QUALITY.name: quality_pieces,
 }
 """The topics that are stored, and how a record of each becomes pieces."""
