@@ -8,6 +8,7 @@ The reference is the perpetual that traded most in the last hour, and stays the 
 is on. It is one instrument, not a median over venues: levels, extremes and "back through the level"
 are about trades of one tape, which a median does not have, and a median moves when a venue goes.
 Its flow and minutes are taken for the same reason: another venue's outage cannot look like a turn.
+Levels are its pivots and its day's extremes, and those that are known of it at BUILDING.
 
 State: an hour of minutes of every perpetual, the episodes of two minutes, and the blocks of 7 days
 (`processors.cascade.baseline`), below 2 MB an asset. Source: definitions 5.10.
