@@ -12,7 +12,8 @@ Of each perpetual by itself, on its own trades, bars and levels: passive orders 
   stack of buy imbalances in it, or two or more buy imbalances in it and in another one of them.
 - INVALIDATED: a bar closes below L - d, from TRIGGERED on.
 
-Known levels are those of volume profiles and the newest pivots of the variant's bars.
+Known levels are those of volume profiles and, for candidates, the newest pivots of the variant's
+bars. A close near a pivot arms nothing: there is one within 5 bp most of the time.
 
 Values: `candidate_usd_cents`, `rate_usd_cents` (of the candidate), `rate_now_usd_cents` (when it
 triggered), `delta_lots`, `stacks`, `imbalances` (of the bar that confirms, for its side).
@@ -159,8 +160,7 @@ class AbsorptionAtLevel:
         return None
 
     def _arm(self, sight: Sight, life: Life, bar: Candle) -> Move | None:
-        known = [*sight.levels(), *sight.track.pivots]
-        level = nearest(known, bar.close * sight.sign, self._params.armed_bp)
+        level = nearest(sight.levels(), bar.close * sight.sign, self._params.armed_bp)
         if level is None:
             return None
         low, high = edges(level, sight.sign)

@@ -132,7 +132,6 @@ class DeltaDivergence:
                 and event.form in _FORMS
                 and event.side is sight.against
                 and _key(event) in (PERP, sight.key)
-                and event.event_time_us > (life.triggered_us or 0)
             ):
                 life.note(event.id)
                 return Move(CONFIRMED, f"exhaustion_{event.form}")
