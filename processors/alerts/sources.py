@@ -14,6 +14,7 @@ from schemas.events import FlowEvent
 from schemas.footprints import FootprintBar
 from schemas.imbalance import ImbalanceStep
 from schemas.liquidation_flow import LiquidationFlow
+from schemas.setups import SetupRecord
 
 
 class Source(NamedTuple):
@@ -91,7 +92,16 @@ SOURCES = {
         stream="liquidation_stream",
         shown=(("liquidated", "obs_usd_cents"), ("count", "count")),
     ),
-    # Setups become alertable with one more entry: Source(<record>, ("id", "state"), id="id", ...).
+    "setup": Source(
+        SetupRecord,
+        ("id", "state"),
+        id="id",
+        kind="setup",
+        form="variant",
+        state="state",
+        side="side",
+        shown=(("price", "price_ticks"), ("limit", "limit_ticks"), ("weight", "weight")),
+    ),
     "liquidations": Source(
         LiquidationFlow,
         ("asset", "interval_seconds", "window_start_us"),

@@ -30,8 +30,10 @@ from schemas.topics import (
     LIQUIDATION_FLOW,
     LIQUIDATION_LEVELS,
     LIQUIDATIONS,
+    OUTCOMES,
     PROFILES,
     QUALITY,
+    SETUPS,
     TICKERS,
     TRADES,
     TRAPPED,
@@ -54,6 +56,7 @@ from sinks.clickhouse.rows_liquidation_flow import liquidation_flow_pieces
 from sinks.clickhouse.rows_liquidations import liquidation_pieces
 from sinks.clickhouse.rows_profiles import profile_pieces
 from sinks.clickhouse.rows_reference import instrument_pieces, quality_pieces
+from sinks.clickhouse.rows_setups import outcome_pieces, setup_pieces
 from sinks.clickhouse.rows_tickers import ticker_pieces
 from sinks.clickhouse.rows_trades import trade_pieces
 
@@ -71,6 +74,8 @@ SPLITTERS = {
     CONTEXT.name: context_pieces,
     LIQUIDATION_LEVELS.name: level_pieces,
     TRAPPED.name: trapped_pieces,
+    SETUPS.name: setup_pieces,
+    OUTCOMES.name: outcome_pieces,
     QUALITY.name: quality_pieces,
     BARS.name: bar_pieces,
     PROFILES.name: profile_pieces,

@@ -36,7 +36,9 @@ from schemas.topics import (
     IMBALANCE,
     LIQUIDATION_FLOW,
     LIQUIDATION_LEVELS,
+    OUTCOMES,
     PROFILES,
+    SETUPS,
     TOPICS,
     TRAPPED,
     Topic,
@@ -311,6 +313,8 @@ EXAMPLES: list[msgspec.Struct] = [
     *published(CONTEXT),
     *published(LIQUIDATION_LEVELS),
     *published(TRAPPED),
+    *published(SETUPS),
+    *published(OUTCOMES),
 ]
 
 
