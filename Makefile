@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run kafka test long soak check lint types bench promtool lock clean
+.PHONY: demo run kafka test long soak check lint types bench tools validators promtool kustomize lock clean
 
 # Runtime only: what `demo` and `run` need.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -57,12 +57,28 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# What checks the files of deploy/, beyond our own tests of them; where one cannot be had, its tests
+# are skipped and say so.
+tools: promtool kustomize validators
+
+# Schemas of Compose and Kubernetes, apart from our environment: they want other versions of ours.
+validators: build/validators/.made
+build/validators/.made: tests/deploy/validators.lock
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
 # Prometheus's own checker, out of Debian's package, for the tests of deploy/prometheus.
 promtool: build/promtool/promtool
 build/promtool/promtool:
 	@mkdir -p $(@D)
 	@cd $(@D) && apt-get -q download prometheus >/dev/null && dpkg-deb -x prometheus_*.deb unpacked
 	@mv $(@D)/unpacked/usr/bin/promtool $@ && rm -rf $(@D)/unpacked $(@D)/*.deb
+
+# Kustomize, built with Go, for the tests of deploy/kubernetes.
+kustomize: build/kustomize/kustomize
+build/kustomize/kustomize:
+	@GOBIN=$(abspath $(@D)) go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.0
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from runtime.errors import ConfigurationError
 from schemas.migrations import Migration, load
-from sinks.clickhouse.client import DATABASE, Store
+from sinks.clickhouse.client import DATABASE, QueryError, Store
 from sinks.clickhouse.native import block, column
 
 _BOOKKEEPING = f"""
@@ -31,11 +31,14 @@ def apply(store: Store, migrations: Sequence[Migration] | None = None) -> list[s
         StoreError: the store is away or refuses a statement.
     """
     wanted = load() if migrations is None else list(migrations)
-    # chDB's default database is an overlay without refreshable views: name the engine.
-    store.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE} ENGINE = Atomic")
-    store.command(_BOOKKEEPING)
+    try:
+        missing = _missing(store, wanted)
+    except QueryError:  # there is nothing yet; where all is there, no right to make it is needed
+        # chDB's default database is an overlay without refreshable views: name the engine.
+        store.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE} ENGINE = Atomic")
+        store.command(_BOOKKEEPING)
+        missing = _missing(store, wanted)
     store.use(DATABASE)
-    missing = _missing(store, wanted)
     for migration in missing:
         for step in migration.steps:
             store.command(step)
@@ -53,7 +56,8 @@ def _remember(store: Store, migration: Migration) -> None:
 
 
 def _missing(store: Store, wanted: Sequence[Migration]) -> list[Migration]:
-    rows = store.query("SELECT name, checksum FROM schema_migrations FINAL").rows
+    sql = f"SELECT name, checksum FROM {DATABASE}.schema_migrations FINAL"  # noqa: S608  # our own
+    rows = store.query(sql).rows
     applied = {str(name): str(checksum) for name, checksum in rows}
     unknown = sorted(applied.keys() - {migration.name for migration in wanted})
     if unknown:

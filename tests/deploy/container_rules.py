@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from tests.deploy.stack import ROOT, Stack, Unset, interpolated, names, texts, users, variables
 
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY$")
-PINNED = re.compile(r"[a-z0-9./-]+:\d+(\.\d+){2,3}(@sha256:[0-9a-f]{64})?")
+PINNED = re.compile(r"[a-z0-9./-]+:v?\d+(\.\d+){2,3}(@sha256:[0-9a-f]{64})?")
 PUBLISHED = re.compile(r"127\.0\.0\.1:(\d+):(\d+)")
 NOBODY = re.compile(r"[1-9]\d*:[1-9]\d*")
 """A user and a group by number, neither of them root's."""
@@ -21,6 +23,7 @@ NOBODY = re.compile(r"[1-9]\d*:[1-9]\d*")
 MIB = {"m": 1, "g": 1024}
 LONGEST_SILENCE_SECONDS = 300
 POM = ROOT / "deploy/kafka/pom.xml"
+DATA_SOURCES = "deploy/grafana/provisioning/datasources/perptape.yml"
 BROKER = {
     "KAFKA_PROCESS_ROLES": "broker,controller",
     "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
@@ -129,7 +132,8 @@ def versions_agree(stack: Stack) -> Iterator[str]:
 def ports_are_on_loopback(stack: Stack) -> Iterator[str]:
     """Nothing is published to other machines, and nothing that nobody listens at."""
     listeners = variables(stack.services["kafka"])["KAFKA_LISTENERS"].split(",")
-    listened = {("kafka", str(urlsplit(one).port)) for one in listeners} | {("clickhouse", "8123")}
+    listened = {("kafka", str(urlsplit(one).port)) for one in listeners}
+    listened |= {("clickhouse", "8123"), ("prometheus", "9090"), ("grafana", "3000")}
     taken: list[str] = []
     for name, service in stack.services.items():
         if service.get("network_mode"):
@@ -142,7 +146,7 @@ def ports_are_on_loopback(stack: Stack) -> Iterator[str]:
                 yield f"{name}: nobody listens at {match[2]}, or {match[1]} is taken"
             else:
                 taken.append(match[1])
-    if sorted(taken) != ["8123", "9092"]:
+    if sorted(taken) != ["3000", "8123", "9090", "9092"]:
         yield f"published are {taken}"
 
 
@@ -157,7 +161,7 @@ def volumes_are_declared(stack: Stack) -> Iterator[str]:
                 yield f"{name}: {volume}"
             if not source.startswith("."):
                 used.append(source)
-            elif not (ROOT / source).is_file() or mode != ["ro"]:
+            elif not (ROOT / source).exists() or mode != ["ro"]:
                 yield f"{name}: {volume}: not there, or may be written"
     if sorted(used) != sorted(declared):
         yield f"used {sorted(used)}, declared {sorted(declared)}"
@@ -241,9 +245,9 @@ def secrets_are_elsewhere(stack: Stack) -> Iterator[str]:
 
 
 def clickhouse_lets_in_who_it_should(stack: Stack) -> Iterator[str]:
-    """Others come in by password only; its variable is passed to the server."""
+    """Others come in by password only; it is passed to the server, and to who uses it."""
     told = variables(stack.raw["clickhouse"])
-    used = list(names(str(stack.raw["sink"]["environment"]["PERPTAPE_CLICKHOUSE_URL"])))
+    given = {name: list(names(str(text))) for name, text in _credentials(stack)}
     if told.get("CLICKHOUSE_SKIP_USER_SETUP") != "1":
         yield "the image would write users of its own, into a root that is read-only"
     for name, user in users().items():
@@ -252,8 +256,28 @@ def clickhouse_lets_in_who_it_should(stack: Stack) -> Iterator[str]:
             networks = {ip.text for ip in user.iterfind("networks/ip")}
             if networks - {"127.0.0.1", "::1"} or user.find("networks[@replace]") is None:
                 yield "the user default comes in from elsewhere"
-        elif password is None or list(names(told.get(password.get("from_env", ""), ""))) != used:
-            yield f"the password of {name} is not passed, or not the one that the sink uses"
+        elif password is None or not given.get(name):
+            yield f"nobody comes in as {name}, or it needs no password"
+        elif list(names(told.get(password.get("from_env", ""), ""))) != given[name]:
+            yield f"the password of {name} is not passed, or not the one that is used"
+    for name in given.keys() - users().keys():
+        yield f"there is no user {name}"
+
+
+def _credentials(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Yield who comes in, and the text that has the password."""
+    for service in ("migrate", "sink"):
+        url = str(stack.raw[service]["environment"]["PERPTAPE_CLICKHOUSE_URL"])
+        user, _, password = url.partition("://")[2].rpartition("@")[0].partition(":")
+        yield user, password
+    sources = yaml.safe_load((ROOT / DATA_SOURCES).read_text())["datasources"]
+    for source in sources:
+        if "password" in source.get("secureJsonData", {}):
+            variable = source["secureJsonData"]["password"].removeprefix("$")
+            yield (
+                source["jsonData"]["username"],
+                variables(stack.raw["grafana"]).get(variable, ""),
+            )
 
 
 RULES = (

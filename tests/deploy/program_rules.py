@@ -19,7 +19,7 @@ from runtime.cli.main import app
 from runtime.errors import ConfigurationError
 from runtime.settings import EMBEDDED, Settings, load_settings
 from schemas.topics import TRADES
-from tests.deploy.stack import Stack, users, variables
+from tests.deploy.stack import ROOT, Stack, users, variables
 
 PREFIX = "PERPTAPE_"
 # typer has a click of its own, which is private.
@@ -110,6 +110,18 @@ def venues_have_one_collector(stack: Stack) -> Iterator[str]:
         yield f"collectors of {sorted(found)}, venues {sorted(known)}"
 
 
+def markets_are_one_or_the_other(stack: Stack) -> Iterator[str]:
+    """Collectors of live venues are of the profile `live`, the simulated ones of `demo`."""
+    for name, service in stack.services.items():
+        command = service.get("command") or [""]
+        wanted = ["demo" if "simulated" in command else "live"] if command[0] == "collect" else []
+        if service.get("profiles", []) != wanted:
+            yield f"{name}: profiles are {service.get('profiles')}, wanted {wanted}"
+    for profile in ("live", "demo"):
+        if not (ROOT / f"deploy/prometheus/collectors-{profile}.yml").is_file():
+            yield f"Prometheus knows no collectors of {profile}"
+
+
 def members_have_names(stack: Stack) -> Iterator[str]:
     """Workers and sinks have fixed names of their own, and there is work for each worker."""
     members: dict[tuple[str, str], str] = {}
@@ -182,6 +194,7 @@ RULES = (
     commands_are_command_lines,
     settings_are_settings,
     venues_have_one_collector,
+    markets_are_one_or_the_other,
     members_have_names,
     addresses_lead_somewhere,
     health_is_progress,

@@ -1,20 +1,43 @@
 """docker-compose.yml as it is read: with anchors merged and variables put in."""
 
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+TOOLS = {
+    "promtool": "promtool",
+    "kustomize": "kustomize",
+    "kubernetes-validate": "validators/bin",
+    "check-jsonschema": "validators/bin",
+}
 OURS = "perptape:"
-FILLED = {"KAFKA_CLUSTER_ID": "B8lE-v8XRvGlk4RiyfI5Og", "CLICKHOUSE_PASSWORD": "0a1b2c3d"}
+FILLED = {
+    "KAFKA_CLUSTER_ID": "B8lE-v8XRvGlk4RiyfI5Og",
+    "CLICKHOUSE_ADMIN_PASSWORD": "0a1b2c3d",
+    "CLICKHOUSE_INGEST_PASSWORD": "4e5f6a7b",
+    "CLICKHOUSE_GRAFANA_PASSWORD": "8c9d0e1f",
+    "GRAFANA_ADMIN_PASSWORD": "2a3b4c5d",
+}
 """What a person sets in .env, for there is no default."""
 
 _NAME = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_]\w*)(?P<rule>:?[-?+])?|\$(?P<bare>[A-Za-z_]\w*)")
+
+
+def tool(name: str) -> str:
+    """Return where one of `make tools` is; the test is skipped where it is not."""
+    ours = str(ROOT / "build" / TOOLS[name])
+    found = shutil.which(name, path=ours) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: `make tools`")
+    return found
 
 
 class Unset(ValueError):

@@ -11,11 +11,11 @@ import pytest
 
 from tests.deploy import container_rules as containers
 from tests.deploy import program_rules as program
-from tests.deploy.stack import FILLED, ROOT, Stack, interpolated, load, names
+from tests.deploy.stack import FILLED, ROOT, Stack, interpolated, load, names, tool
 
 Rule = Callable[[Stack], Iterator[str]]
 Change = Callable[[Stack], object]
-WRITTEN, WITH_DEFAULT, ANOTHER = "secret", "${CLICKHOUSE_PASSWORD:-secret}", "${OTHER:?}"
+WRITTEN, WITH_DEFAULT, ANOTHER = "secret", "${CLICKHOUSE_INGEST_PASSWORD:-secret}", "${OTHER:?}"
 RULES = (*program.RULES, *containers.RULES)
 
 
@@ -94,7 +94,7 @@ MUTATIONS: list[tuple[Rule, Change]] = [
     (program.addresses_lead_somewhere, variable("sink", PERPTAPE_CLICKHOUSE_URL="")),
     (
         program.addresses_lead_somewhere,
-        variable("migrate", PERPTAPE_CLICKHOUSE_URL="http://admin:x@clickhouse:8123"),
+        variable("migrate", PERPTAPE_CLICKHOUSE_URL="http://root:x@clickhouse:8123"),
     ),
     (program.addresses_lead_somewhere, service("sink", networks=["log"])),
     (program.addresses_lead_somewhere, lambda stack: stack.raw["sink"]["depends_on"].pop("kafka")),
@@ -187,35 +187,46 @@ MUTATIONS: list[tuple[Rule, Change]] = [
         containers.variables_are_in_the_example,
         lambda stack: stack.example.update(dict.fromkeys(FILLED, "x")),
     ),
-    (containers.secrets_are_elsewhere, example(CLICKHOUSE_PASSWORD=WRITTEN)),
+    (containers.secrets_are_elsewhere, example(CLICKHOUSE_ADMIN_PASSWORD=WRITTEN)),
     (
         containers.secrets_are_elsewhere,
-        variable("sink", PERPTAPE_CLICKHOUSE_URL="http://perptape:secret@clickhouse:8123"),
+        variable("sink", PERPTAPE_CLICKHOUSE_URL="http://ingest:secret@clickhouse:8123"),
     ),
     (
         containers.secrets_are_elsewhere,
-        variable("clickhouse", CLICKHOUSE_PERPTAPE_PASSWORD=WRITTEN),
+        variable("clickhouse", CLICKHOUSE_INGEST_PASSWORD=WRITTEN),
     ),
     (
         containers.secrets_are_elsewhere,
-        variable("clickhouse", CLICKHOUSE_PERPTAPE_PASSWORD=WITH_DEFAULT),
+        variable("clickhouse", CLICKHOUSE_INGEST_PASSWORD=WITH_DEFAULT),
     ),
     (
         containers.secrets_are_elsewhere,
-        service("sink", command=["sink", "clickhouse", "--bus", "${CLICKHOUSE_PASSWORD}"]),
+        service("sink", command=["sink", "clickhouse", "--bus", "${CLICKHOUSE_INGEST_PASSWORD}"]),
     ),
     (
         containers.clickhouse_lets_in_who_it_should,
-        variable("clickhouse", CLICKHOUSE_PERPTAPE_PASSWORD=None),
+        variable("clickhouse", CLICKHOUSE_INGEST_PASSWORD=None),
     ),
     (
         containers.clickhouse_lets_in_who_it_should,
-        variable("clickhouse", CLICKHOUSE_PERPTAPE_PASSWORD=ANOTHER),
+        variable("clickhouse", CLICKHOUSE_INGEST_PASSWORD=ANOTHER),
     ),
     (
         containers.clickhouse_lets_in_who_it_should,
         variable("clickhouse", CLICKHOUSE_SKIP_USER_SETUP=None),
     ),
+    (
+        containers.clickhouse_lets_in_who_it_should,
+        variable("grafana", CLICKHOUSE_GRAFANA_PASSWORD=ANOTHER),
+    ),
+    (
+        containers.clickhouse_lets_in_who_it_should,
+        variable("sink", PERPTAPE_CLICKHOUSE_URL="http://root:${X:?}@clickhouse:8123"),
+    ),
+    (program.markets_are_one_or_the_other, service("collector-okx", profiles=["demo"])),
+    (program.markets_are_one_or_the_other, service("collector-okx", profiles=None)),
+    (program.markets_are_one_or_the_other, service("sink", profiles=["live"])),
 ]
 
 
@@ -257,6 +268,13 @@ def test_the_page_on_deployment_names_what_there_is() -> None:
     assert set(commands) <= set(stack.services)
     for line in re.findall(r"docker compose exec [\w-]+ perptape ([\w -]+)", page):
         program.parse(line.split())
+
+
+def test_the_file_is_one_by_the_schema_of_compose() -> None:
+    words = [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    words.append("docker-compose.yml")
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_compose_itself_reads_the_file(tmp_path: Path) -> None:

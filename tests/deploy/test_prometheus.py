@@ -1,10 +1,9 @@
 """deploy/prometheus: every metric, label and page that its rules name exists.
 
-The rules themselves are tried by promtool, Prometheus's own tool, where it is (`make promtool`).
+The rules themselves are tried by promtool, Prometheus's own tool, where it is (`make tools`).
 """
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ import yaml
 
 from runtime.cli.metrics import listing
 from runtime.metrics import Metrics
-from tests.deploy.stack import ROOT, load
+from tests.deploy.stack import ROOT, load, tool
 
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "rules" / "alerts.yml"
@@ -100,12 +99,12 @@ def test_every_alert_has_a_case() -> None:
 
 def test_every_process_that_serves_metrics_is_scraped() -> None:
     configured = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    targets = {
-        target
-        for job in configured["scrape_configs"]
-        for group in job["static_configs"]
-        for target in group["targets"]
-    }
+    groups = [
+        group for job in configured["scrape_configs"] for group in job.get("static_configs", ())
+    ]
+    for profile in ("live", "demo"):
+        groups += yaml.safe_load((FOLDER / f"collectors-{profile}.yml").read_text())
+    targets = {target for group in groups for target in group["targets"]}
     stack = load()
     serving = {
         f"{name}:{service['environment']['PERPTAPE_METRICS_PORT']}"
@@ -126,14 +125,6 @@ def test_the_page_of_metrics_is_that_of_the_registry() -> None:
     assert len(list(Metrics().declared())) == len(list(Metrics().registry.collect()))
 
 
-def promtool() -> str:
-    ours = str(ROOT / "build" / "promtool")
-    found = shutil.which("promtool", path=ours) or shutil.which("promtool")
-    if found is None:
-        pytest.skip("promtool is not installed: `make promtool`")
-    return found
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -145,6 +136,11 @@ def promtool() -> str:
 )
 def test_promtool_finds_nothing_wrong(words: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [promtool(), *words], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
+        [tool("promtool"), *words],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, StoreError
 from schemas.migrations import load, parse
 from sinks.clickhouse.client import Store, open_store
 from sinks.clickhouse.migrate import apply
@@ -116,3 +116,17 @@ def test_a_file_is_cut_at_its_step_lines() -> None:
     )
 
     assert migration.steps == ("SELECT 1\n-- why", "SELECT 2")
+
+
+def test_where_all_is_there_nothing_is_made_so_that_no_right_to_it_is_needed(
+    empty: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(empty)
+
+    def refuse(sql: str) -> None:
+        raise StoreError(f"not enough privileges: {sql}")
+
+    monkeypatch.setattr(empty, "command", refuse)
+    assert apply(empty) == []
+    with pytest.raises(StoreError, match="privileges"):
+        apply(empty, [*load(), parse("9999_later.sql", "-- step: nothing\nSELECT 1")])
