@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from processors.alerts.rules import AlertParams
 from processors.feeds import Accepted, Feeds, Finding
 from processors.operator import Cause, Operator, Output, Stateful
 from processors.operators.cvd import CvdOperator
@@ -19,12 +20,14 @@ from schemas.trades import BatchHeader, TradeBatch
 class EngineParams(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of all operators; `units` overrides or adds to the grids known for assets.
 
-    `toolkit` runs the operators over closed seconds, which need the topics beside the trades.
+    `toolkit` runs the operators over closed seconds, which need the topics beside the trades;
+    `alerts` are the rules over what they send.
     """
 
     toolkit: bool = True
     footprint: FootprintParams = FootprintParams()
     units: dict[str, AssetUnits] = {}
+    alerts: AlertParams = AlertParams()
 
 
 class Asset:
@@ -37,7 +40,7 @@ class Asset:
             FootprintOperator(name, units, params.footprint),
             CvdOperator(name, units, params_hash(units)),
         ]
-        self.second_operators = toolkit(name, units) if params.toolkit else []
+        self.second_operators = toolkit(name, units, params.alerts) if params.toolkit else []
         self.joiner = Joiner(name, units, self.feeds, epoch)
         self._sides: dict[str, Callable[..., list[Finding]]] = {
             BOOKS.name: self.joiner.take_book,

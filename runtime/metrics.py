@@ -265,6 +265,51 @@ class SinkMetrics:
         )
 
 
+class WebhookMetrics:
+    """What the delivery of alerts counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.polls = Counter(
+            "perptape_webhook_polls_total",
+            "Times that the log was asked, also while a receiver is waited for.",
+            registry=registry,
+        )
+        self.attempts = Counter(
+            "perptape_webhook_attempts_total",
+            "Requests to the receiver, by how they ended.",
+            ("result",),
+            registry=registry,
+        )
+        self.delivered = Counter(
+            "perptape_webhook_delivered_alerts_total",
+            "Alerts that the receiver took.",
+            registry=registry,
+        )
+        self.skipped = Counter(
+            "perptape_webhook_skipped_alerts_total",
+            "Alerts that were too old to be sent.",
+            registry=registry,
+        )
+        self.deadletters = Counter(
+            "perptape_webhook_deadletters_total",
+            "Alerts that the receiver refused, or that could not be read.",
+            ("reason",),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "perptape_webhook_request_seconds",
+            "Time to the receiver's answer.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "perptape_webhook_lag_records",
+            "Alerts between the end of the topic and what was dealt with.",
+            ("partition",),
+            registry=registry,
+        )
+
+
 class Metrics:
     """All metrics of a process on one registry; a private one unless another is given."""
 
@@ -274,6 +319,7 @@ class Metrics:
         self.bus = BusMetrics(self.registry)
         self.processor = ProcessorMetrics(self.registry)
         self.sink = SinkMetrics(self.registry)
+        self.webhook = WebhookMetrics(self.registry)
         self._build = Info("perptape_build", "What is running.", registry=self.registry)
         self._free = Gauge(
             "perptape_disk_free_bytes",
@@ -284,7 +330,7 @@ class Metrics:
 
     def declared(self) -> Iterator[tuple[Metric, Sequence[str]]]:
         """Yield every metric with the names of its labels."""
-        for owner in (self.collector, self.bus, self.processor, self.sink, self):
+        for owner in (self.collector, self.bus, self.processor, self.sink, self.webhook, self):
             for metric in vars(owner).values():
                 if isinstance(metric, MetricWrapperBase):
                     (family,) = metric.describe()

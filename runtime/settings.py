@@ -6,7 +6,7 @@ An unknown key or an unusable value is a ConfigurationError of one line that nam
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,6 +23,9 @@ EMBEDDED = "embedded"
 
 EVERYTHING = "*"
 """As an asset: every perpetual that a venue lists."""
+
+HIDDEN = ("password", "secret", "webhook_url")
+"""What the names of settings have in them whose values no message shows."""
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -79,6 +82,21 @@ class Settings(BaseSettings):
     log: Path = Field(Path("data/log"), description="Folder of the embedded log.")
     clickhouse_url: str = Field(
         "", description="http(s)://user:password@host:port of a ClickHouse server, if not embedded."
+    )
+    alert_rules: str = Field(
+        "", description="TOML file of alert rules; empty takes those shipped, off takes none."
+    )
+    alert_webhook_url: SecretStr = Field(
+        SecretStr(""), description="http(s) address that alerts are posted to; empty is nowhere."
+    )
+    alert_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="What every post is signed with (HMAC-SHA256); keep it secret."
+    )
+    alert_webhook_timeout_seconds: float = Field(
+        10, ge=0.1, le=120, description="How long the receiver may take to answer a post."
+    )
+    alert_webhook_oldest_seconds: float = Field(
+        900, ge=1, description="Alerts older than this are not posted any more, but counted."
     )
     base_interval_seconds: int = Field(
         60, ge=1, le=3600, description="Base interval of footprints."
@@ -159,7 +177,8 @@ def load_settings(**options: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        shown = str(first.get("input"))[:60]
+        hidden = any(word in name for word in HIDDEN)
+        shown = "hidden" if hidden else str(first.get("input"))[:60]
         raise ConfigurationError(f"setting {name}: {first['msg']} (was {shown!r})") from error
     except ValueError as error:
         raise ConfigurationError(f"perptape.toml: {error}") from error

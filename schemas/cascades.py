@@ -47,7 +47,11 @@ class Attribution(StrEnum):
 
 
 class CascadeLevel(msgspec.Struct, frozen=True):
-    """A price level; `kind` is `pivot` or `prior_day`, `known_us` when it was first known."""
+    """A price level, known since `known_us`; `kind` is `pivot`, `prior_day`, or a known level's.
+
+    Known levels are those of volume profiles at BUILDING: `prior_poc`, `prior_vah`, `prior_val`,
+    `prior_high`, `prior_low`, `naked_poc`, `high_volume_node`.
+    """
 
     kind: str
     ticks: int

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.alerts import ALERTS_SCHEMA, ALERTS_TOPIC, Alert
 from schemas.bars import BAR_SCHEMA, TradeBar
 from schemas.books import BOOKS_SCHEMA, BookBatch
 from schemas.cascades import CASCADES_SCHEMA, CASCADES_TOPIC, Cascade
@@ -38,7 +39,9 @@ from schemas.ops import (
     QualityEvent,
     Snapshot,
 )
+from schemas.outcomes import OUTCOME_SCHEMA, OUTCOMES_TOPIC, OutcomeRecord
 from schemas.profiles import PROFILE_SCHEMA, VolumeProfile
+from schemas.setups import SETUP_SCHEMA, SETUPS_TOPIC, SetupRecord
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.trades import TRADES_SCHEMA, TradeBatch
 from schemas.trapped import TRAPPED_SCHEMA, TRAPPED_TOPIC, TrappedPositions
@@ -237,12 +240,36 @@ TRAPPED = Topic(
     about="Estimated positions under water: one map a minute.",
     retention_seconds=2 * DAY_SECONDS,
 )
+SETUPS = Topic(
+    SETUPS_TOPIC,
+    SetupRecord,
+    SETUP_SCHEMA,
+    key="asset",
+    about="The five setups: every state that one of them reaches.",
+    retention_seconds=30 * DAY_SECONDS,
+)
+OUTCOMES = Topic(
+    OUTCOMES_TOPIC,
+    OutcomeRecord,
+    OUTCOME_SCHEMA,
+    key="asset",
+    about="What followed setups and cascades, and what that is worth beside random times.",
+    retention_seconds=30 * DAY_SECONDS,
+)
 QUALITY = Topic(
     "md.ops.quality.v1",
     QualityEvent,
     QUALITY_SCHEMA,
     key="asset",
     about="Gaps, lateness, duplicates and feed changes: quality as data.",
+    retention_seconds=30 * DAY_SECONDS,
+)
+ALERTS = Topic(
+    ALERTS_TOPIC,
+    Alert,
+    ALERTS_SCHEMA,
+    key="asset",
+    about="What the user's rules found, each with its evidence.",
     retention_seconds=30 * DAY_SECONDS,
 )
 DEADLETTER = Topic(
@@ -289,6 +316,9 @@ TOPICS = {
         CONTEXT,
         LIQUIDATION_LEVELS,
         TRAPPED,
+        SETUPS,
+        OUTCOMES,
+        ALERTS,
         QUALITY, DEADLETTER, SNAPSHOTS, EPOCHS,
     )
 }  # fmt: skip

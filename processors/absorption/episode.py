@@ -12,8 +12,8 @@ class Episode:
     """One candidate of one instrument.
 
     `side` is that of the aggressor that is absorbed, 1 buy or -1 sell, `end_us` the end of the
-    window that it was seen in, `rate` what the side traded in it. `values` and `nulls` are what its
-    records repeat.
+    window that it was seen in, `rate` what the side traded in it. `values`, `nulls` and `evidence`
+    are what its records repeat.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Episode:
     rate: int
     values: dict[str, int | float | None] = field(default_factory=dict)
     nulls: dict[str, str] = field(default_factory=dict)
+    evidence: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(cls, name: str, side: int, end_us: int, reading: Reading) -> "Episode":

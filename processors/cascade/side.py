@@ -11,10 +11,11 @@ from processors.cascade.tape import NO_FLOW, Flow, Tape
 from processors.cascade.venues import Part, load_parts
 from processors.cascade.watch import Watch
 from processors.cascade.windows import LiquidationWindow, greatest_l10
+from processors.measures.levels import HOLDING, LevelSource
 from processors.plain import Plain
 from processors.seconds.presence import Window, stream_of
 from processors.seconds.second import Liquidation, MemberSecond, Second
-from schemas.cascades import CascadeBar, CascadeState
+from schemas.cascades import CascadeBar, CascadeLevel, CascadeState
 from schemas.liquidations import LiquidatedSide
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
@@ -32,6 +33,25 @@ class Scene(NamedTuple):
     bar: CascadeBar | None
     suspended: str
     lot: str
+    levels: LevelSource | None = None
+
+    def known(self, sign: int) -> list[CascadeLevel]:
+        """Return the known levels of the reference instrument as a rise (1) or a fall crosses them.
+
+        Taken at BUILDING: a naked POC is gone from its source with the trade that goes through it.
+        """
+        name = self.reference
+        if self.levels is None or name is None:
+            return []
+        return [
+            CascadeLevel(
+                level.kind.value,
+                level.high_ticks - 1 if sign > 0 else level.low_ticks,
+                level.since_us,
+            )
+            for level in self.levels.levels(self.second.members[name].key)
+            if level.kind in HOLDING
+        ]
 
 
 class Seen(NamedTuple):
@@ -54,7 +74,7 @@ class CascadeSide:
     ) -> None:
         self.side, self.sign = side, -int(side)
         self._params, self.floor = params, params.floor_usd_cents(asset)
-        machine, windows, parts, depth, told, self.p99, self._next_us = state or (
+        machine, windows, parts, depth, told, self.p99, self._next_us, known = state or (
             None,
             {},
             {},
@@ -62,7 +82,9 @@ class CascadeSide:
             None,
             None,
             0,
+            (),
         )
+        self._known = [CascadeLevel(*level) for level in known]
         self.machine = CascadeMachine(side, params, machine)
         self._windows = {name: LiquidationWindow(one) for name, one in windows.items()}
         self.parts: dict[str, Part] = load_parts(parts)
@@ -110,7 +132,7 @@ class CascadeSide:
     def close(self) -> None:
         """Forget the cascade, once its last record is made."""
         if self.machine.state is CascadeState.IDLE:
-            self.parts, self.depth = {}, {}
+            self.parts, self.depth, self._known = {}, {}, []
             self.p99 = None
 
     # --- inputs
@@ -143,11 +165,15 @@ class CascadeSide:
             interest=interest,
             flow60=0 if tape is None else tape.flow60(self.sign),
             bar=scene.bar,
-            levels=tape.levels(self.sign) if tape is not None and event is not None else (),
+            levels=self._levels(tape) if tape is not None and event is not None else (),
             l10_max60=self._greatest_l10(second.end_us) if event is None and near else 0,
             suspended=scene.suspended,
         )
         return Seen(inputs, p99, ages)
+
+    def _levels(self, tape: Tape) -> list[CascadeLevel]:
+        """Return what a move may cross: pivots and days of the tape, levels known at BUILDING."""
+        return tape.levels(self.sign) + self._known
 
     def _greatest_l10(self, end_us: int) -> int:
         episodes = [one for window in self._windows.values() for one in window.episodes()]
@@ -162,6 +188,7 @@ class CascadeSide:
         if transition.event is None:
             return
         self.p99 = seen.p99
+        self._known = scene.known(self.sign)
         self.depth = depth_of(scene.perps, self.sign, self._params.depth_band_bp)
         for name in scene.watch.states:
             tape, window = scene.tapes[name], self._windows.get(name)
@@ -209,4 +236,5 @@ class CascadeSide:
             for name, part in self.parts.items()
         }
         event = [parts, self.depth, self.told.dump(), self.p99]
-        return [self.machine.dump(), windows, *event, self._next_us]
+        known = [[level.kind, level.ticks, level.known_us] for level in self._known]
+        return [self.machine.dump(), windows, *event, self._next_us, known]

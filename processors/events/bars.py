@@ -36,7 +36,12 @@ def prices_of(bar: FootprintBar) -> Prices | None:
 
 def base_bars(second: Second) -> list[FootprintBar]:
     """Return the one-minute bar of every scope with its finest rows, by scope."""
-    return _finest(bar for bar in second.bars if bar.interval_seconds == BASE_SECONDS)
+    return bars_of(second, BASE_SECONDS)
+
+
+def bars_of(second: Second, interval_seconds: int) -> list[FootprintBar]:
+    """Return the bar of an interval of every scope with its finest rows, by scope."""
+    return _finest(bar for bar in second.bars if bar.interval_seconds == interval_seconds)
 
 
 def imbalance_bars(second: Second) -> list[FootprintBar]:

@@ -18,11 +18,15 @@ How the definition is read
   and seen in the last minute. Prices of venues stand off by basis, so no band is compared.
 - Refill is what traded at the extreme over the largest size displayed there in the window. A book
   that does not change displays what it did.
+- A level is known where a source of them is given, of the instrument's own tape; pivots are not in
+  it (`processors.absorption.level`). From three touches on it is hit repeatedly.
 
 Values: `usd_cents` (in the band), `dominance`, `move_ticks`, `move_bp`, `efficiency_usd_cents` (per
 basis point), `percentile_usd_cents`, `percentile_efficiency_usd_cents`, `samples`, `refill`,
 `book_level` (1 the best price; 0 not among the best ones), `rate_usd_cents`; and for the moment
-`rate_now_usd_cents`, `delta_lots` (ten seconds each), `venues_absorbing`, `venues_expected`.
+`rate_now_usd_cents`, `delta_lots` (ten seconds each), `venues_absorbing`, `venues_expected`. Of the
+level within 3 bp of the extreme: `level_low_ticks`, `level_high_ticks`, `level_distance_bp`,
+`level_touches` up to the candidate, with it; its name is the evidence.
 
 State: per instrument the window, and 4 x 8,640 samples of 24 h (0.8 MB) in parts of an hour each.
 """
@@ -34,9 +38,11 @@ import msgspec
 
 from processors.absorption.episode import Episode, next_state
 from processors.absorption.judge import Judge
+from processors.absorption.level import LevelMemory
 from processors.absorption.window import BP, Reading, Window, band_of, slice_of
 from processors.events.bars import base_bars, key_of
 from processors.events.writer import SIDES, Event, EventWriter, event_id
+from processors.measures.levels import LevelSource
 from processors.measures.shares import Share, check_share
 from processors.operator import Output
 from processors.operators.footprint import params_hash
@@ -49,7 +55,7 @@ from schemas.events import EventKind, EventState
 from schemas.lineage import Status
 from schemas.units import US_PER_SECOND, round_half_even
 
-METHOD = "absorption/1.0.0"
+METHOD = "absorption/1.1.0"
 SELL_AND_BUY = (-1, 1)
 
 
@@ -102,6 +108,7 @@ class _Instrument:
             )
             for side in SELL_AND_BUY
         }
+        self.levels = LevelMemory(units.row_ticks, params.width_bp)
         self.next_us = 0
         self.open: dict[int, Episode] = {}
         self.seen: dict[int, tuple[str, int]] = {}
@@ -121,8 +128,14 @@ class AbsorptionOperator:
 
     name = "absorption"
 
-    def __init__(self, units: AssetUnits, params: AbsorptionParams | None = None) -> None:
+    def __init__(
+        self,
+        units: AssetUnits,
+        params: AbsorptionParams | None = None,
+        levels: LevelSource | None = None,
+    ) -> None:
         self._units = units
+        self._levels = levels
         self._given = params or AbsorptionParams()
         self._window_us = self._given.window_seconds * US_PER_SECOND
         self._life_us = self._given.life_seconds * US_PER_SECOND
@@ -148,11 +161,16 @@ class AbsorptionOperator:
         changes: list[_Change] = []
         if broken or not complete:
             instrument.window.clear()
+            instrument.levels.miss()
             changes += self._end_all(member, instrument)
         if not complete:
             return changes
         shown = member.books or ([] if member.book is None else [member.book])
-        instrument.window.push(slice_of(member.trades, shown, self._given.book_levels))
+        one = slice_of(member.trades, shown, self._given.book_levels)
+        instrument.window.push(one)
+        if self._levels is not None and instrument.levels.due(second.start_us):
+            instrument.levels.renew(second.start_us, self._levels.levels(member.key))
+        instrument.levels.take(second.end_us, one.low, one.high)
         changes += self._follow(second, member, instrument)
         if instrument.window.full:
             for side in SELL_AND_BUY:
@@ -216,6 +234,10 @@ class AbsorptionOperator:
                 "samples": bounds.samples,
             }
             episode.values, episode.nulls = values, nulls
+            if self._levels is not None:
+                there, unknown, episode.evidence = instrument.levels.evidence(reading.extreme)
+                episode.values |= there
+                episode.nulls |= unknown
             instrument.open[side] = episode
             instrument.seen[side] = (name, now_us)
             instrument.last_us[side] = now_us
@@ -273,7 +295,10 @@ class AbsorptionOperator:
             venues_expected=expected,
             venues={member.name, *(name for name, _ in absorbing)},
             values=episode.values | now,
-            evidence=[other for _, other in absorbing if other != episode.id],
+            evidence=[
+                *episode.evidence,
+                *(other for _, other in absorbing if other != episode.id),
+            ],
             null_reasons=nulls,
         )
         return self._writer.write(second, event)
@@ -303,7 +328,8 @@ class AbsorptionOperator:
             seen = [[side, *what] for side, what in instrument.seen.items()]
             last_us = list(instrument.last_us.items())
             window = instrument.window.dump()
-            rows.append([name, instrument.next_us, window, judges, opened, seen, last_us])
+            levels = instrument.levels.dump()
+            rows.append([name, instrument.next_us, window, judges, opened, seen, last_us, levels])
         return State(rows, parts)
 
     def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
@@ -312,10 +338,11 @@ class AbsorptionOperator:
         for part, content in parts.items():
             owner, word, rest = part.split("/", 2)
             owned.setdefault((owner, int(word)), {})[rest] = content
-        for name, next_us, window, judges, opened, seen, last_us in head:
+        for name, next_us, window, judges, opened, seen, last_us, levels in head:
             instrument = self._instruments[name] = _Instrument(self._units, self._given)
             instrument.next_us = next_us
             instrument.window.load(window)
+            instrument.levels.load(levels)
             for (side, judge), state in zip(instrument.judges.items(), judges, strict=True):
                 judge.restore(state, owned.get((name, side), {}))
             instrument.open = {row["side"]: Episode.load(row) for row in opened}

@@ -8,6 +8,7 @@ The reference is the perpetual that traded most in the last hour, and stays the 
 is on. It is one instrument, not a median over venues: levels, extremes and "back through the level"
 are about trades of one tape, which a median does not have, and a median moves when a venue goes.
 Its flow and minutes are taken for the same reason: another venue's outage cannot look like a turn.
+Levels are its pivots and its day's extremes, and those that are known of it at BUILDING.
 
 State: an hour of minutes of every perpetual, the episodes of two minutes, and the blocks of 7 days
 (`processors.cascade.baseline`), below 2 MB an asset. Source: definitions 5.10.
@@ -20,6 +21,7 @@ from processors.cascade.side import CascadeSide, Scene
 from processors.cascade.tape import Flow, Tape
 from processors.cascade.watch import Watch
 from processors.liquidation.tally import SIDES
+from processors.measures.levels import LevelSource
 from processors.operator import Output
 from processors.plain import Plain
 from processors.seconds.second import Liquidation, MemberSecond, Second
@@ -36,8 +38,15 @@ class CascadeOperator:
 
     name = "cascades"
 
-    def __init__(self, asset: str, units: AssetUnits, params: CascadeParams = DEFAULT) -> None:
+    def __init__(
+        self,
+        asset: str,
+        units: AssetUnits,
+        params: CascadeParams = DEFAULT,
+        levels: LevelSource | None = None,
+    ) -> None:
         self._asset, self._lot, self._params = asset, units.lot, params
+        self._levels = levels
         self._recorder = CascadeRecorder(asset, units, params)
         self._sides = [CascadeSide(asset, side, params) for side in SIDES]
         self._baseline = Baseline(params.baseline_days, params.baseline_least_blocks)
@@ -74,6 +83,7 @@ class CascadeOperator:
             bar=bars.get(self._reference) if self._reference else None,
             suspended=self._watch.suspended(self._reference),
             lot=self._lot,
+            levels=self._levels,
         )
         return [
             output

@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runtime.cli.lag import READERS, lags
+from runtime.cli.alert_rules import load_alert_rules
+from runtime.cli.lag import lags, readers
 from runtime.cli.parts import open_bus
 from runtime.cli.stages import stage
 from runtime.errors import PerptapeError
@@ -25,7 +26,8 @@ Finding = tuple[str, bool, str]
 
 async def run_doctor(settings: Settings, console: Console) -> bool:
     """Print the state of everything; return whether all is well."""
-    findings = [_python(), _disk(settings.store), *await _log(settings), *await _store(settings)]
+    findings = [_python(), _disk(settings.store), _alerts(settings)]
+    findings += [*await _log(settings), *await _store(settings)]
     table = Table(show_header=False, box=None)
     for name, well, detail in findings:
         table.add_row("[green]ok[/]" if well else "[red]!![/]", name, detail)
@@ -44,6 +46,15 @@ def _disk(path: Path) -> Finding:
     return "disk", free > LOW_DISK_BYTES, f"{free / 2**30:.1f} GiB free at {existing}"
 
 
+def _alerts(settings: Settings) -> Finding:
+    try:
+        rules = load_alert_rules(settings.alert_rules).rules
+    except PerptapeError as error:
+        return "alerts", False, str(error)
+    posted = "posted" if settings.alert_webhook_url.get_secret_value() else "not posted"
+    return "alerts", True, f"{len(rules)} rules of {settings.alert_rules or 'perptape'}, {posted}"
+
+
 async def _log(settings: Settings) -> list[Finding]:
     where = settings.bus
     if settings.bus == EMBEDDED:
@@ -59,7 +70,7 @@ async def _log(settings: Settings) -> list[Finding]:
                 for topic in TOPICS
             ]
             findings.append(("log", True, f"{where}: {', '.join(counts)}"))
-            for group in READERS:
+            for group in readers(settings):
                 behind = sum(lag.records for lag in await lags(bus, group))
                 findings.append((f"reader {group}", True, f"{behind:,} records not acknowledged"))
     except PerptapeError as error:

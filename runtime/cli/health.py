@@ -132,10 +132,16 @@ def _sinking(page: Page) -> Duty:
     return Duty("rows stored", done, idle=idle, group="sink.clickhouse")
 
 
+def _posting(page: Page) -> Duty:
+    """The log is asked between attempts too: a receiver that is away is no fault of ours."""
+    return Duty("looks for alerts", page.get("perptape_webhook_polls_total", 0))
+
+
 _STAGES: Mapping[str, Iterable[Callable[[Page], Duty]]] = {
     "collect": (_collecting,),
     "process": (_processing,),
     "sink": (_sinking,),
+    "webhook": (_posting,),
     "up": (_collecting, _processing, _sinking),
 }
 

@@ -7,14 +7,24 @@ from rich.table import Table
 
 from runtime.bus.protocol import Bus
 from runtime.cli.parts import open_bus
+from runtime.cli.stages import stage
 from runtime.settings import Settings
-from schemas.topics import CVD, FOOTPRINTS, INSTRUMENTS, QUALITY, TRADES
+from schemas.topics import ALERTS, TRADES
 
-READERS = {
-    "processors": (TRADES.name,),
-    "sink.clickhouse": (TRADES.name, INSTRUMENTS.name, FOOTPRINTS.name, CVD.name, QUALITY.name),
-}
-"""The groups, and what each reads."""
+STORE, WEBHOOK = "sink.clickhouse", "sink.webhook"
+
+
+def readers(settings: Settings) -> tuple[str, ...]:
+    """Return the groups that are at work with these settings: without an address nobody posts."""
+    posted = bool(settings.alert_webhook_url.get_secret_value())
+    return ("processors", STORE, *([WEBHOOK] if posted else []))
+
+
+def read_by(group: str) -> tuple[str, ...]:
+    """Return the topics that a group commits to; the processors read more, by the trades' time."""
+    if group == STORE:
+        return tuple(stage("sinks.clickhouse.batches").SPLITTERS)
+    return (ALERTS.name,) if group == WEBHOOK else (TRADES.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ async def lags(bus: Bus, group: str) -> list[Lag]:
         BusError: the log cannot be read.
     """
     found = []
-    for topic in READERS[group]:
+    for topic in read_by(group):
         ends = await bus.end_offsets(topic)
         partitions = range(len(ends))
         consumer = await bus.consumer([topic], group=group, partitions=partitions)
@@ -61,9 +71,9 @@ async def run_lag(settings: Settings, console: Console, *, every: bool) -> None:
     for name in ("acknowledged", "end", "lag"):
         table.add_column(name, justify="right")
     async with open_bus(settings) as bus:
-        for group, topics in READERS.items():
+        for group in readers(settings):
             found = await lags(bus, group)
-            for topic in topics:
+            for topic in read_by(group):
                 mine = [lag for lag in found if lag.topic == topic]
                 for lag in mine if every else []:
                     known = "never" if lag.committed is None else f"{lag.committed:,}"

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from runtime.cli.alert_commands import alerts_app
 from runtime.cli.deadletter import deadletter_app
 from runtime.cli.options import (
     FAILED,
@@ -49,6 +50,7 @@ for name, group in (
     ("sink", sink_app),
     ("topics", topics_app),
     ("deadletter", deadletter_app),
+    ("alerts", alerts_app),
 ):
     app.add_typer(group, name=name)
 add_services(app)

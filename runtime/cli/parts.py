@@ -8,8 +8,10 @@ from typing import Any
 
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
 from runtime.bus.protocol import Bus
+from runtime.cli.alert_rules import load_alert_rules
 from runtime.cli.market import Market
 from runtime.cli.stages import stage
+from runtime.clock import Clock
 from runtime.errors import BusError
 from runtime.metrics import Metrics
 from runtime.recordings import RecordedFrame
@@ -56,7 +58,12 @@ def engine_params(settings: Settings) -> Any:  # processors.engine.EngineParams
         for asset, grid in settings.grids.items()
     }
     params = footprint.FootprintParams(interval_seconds=settings.base_interval_seconds)
-    return engine.EngineParams(toolkit=settings.toolkit, footprint=params, units=grids)
+    return engine.EngineParams(
+        toolkit=settings.toolkit,
+        footprint=params,
+        units=grids,
+        alerts=load_alert_rules(settings.alert_rules),
+    )
 
 
 @asynccontextmanager
@@ -145,8 +152,35 @@ def make_host(settings: Settings, bus: Bus, metrics: Metrics) -> Any:
     )
 
 
+def alert_receiver(settings: Settings) -> Any:  # sinks.webhook.client.Receiver
+    """Return where alerts are posted to.
+
+    Raises:
+        ConfigurationError: no address, or no secret to sign with.
+    """
+    return stage("sinks.webhook.client").Receiver(
+        settings.alert_webhook_url.get_secret_value(),
+        settings.alert_webhook_secret.get_secret_value(),
+        settings.alert_webhook_timeout_seconds,
+    )
+
+
+def make_webhook(settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> Any:
+    """Return the sink that posts alerts; their age is taken by the market's clock.
+
+    Raises:
+        ConfigurationError: no address, or no secret to sign with.
+    """
+    receiver, sink = alert_receiver(settings), stage("sinks.webhook.sink")
+    bounds = sink.WebhookSettings(oldest_seconds=settings.alert_webhook_oldest_seconds)
+    return sink.WebhookSink(bus, receiver, settings=bounds, clock=clock, metrics=metrics.webhook)
+
+
 class Pipeline:
-    """Collectors, processors and sink as three tasks, stopped in the order in which data flows."""
+    """Collectors, processors and sinks as tasks, stopped in the order in which data flows.
+
+    Alerts are posted where an address is set.
+    """
 
     def __init__(
         self, settings: Settings, bus: Bus, sink: Any, market: Market, metrics: Metrics
@@ -154,6 +188,9 @@ class Pipeline:
         self.collector = make_collector(settings, bus, market, metrics)
         self.host = make_host(settings, bus, metrics)
         self.sink = sink
+        self.webhook: Any = None
+        if settings.alert_webhook_url.get_secret_value():
+            self.webhook = make_webhook(settings, bus, metrics, market.clock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; a part that fails stops the others and is raised.
@@ -162,19 +199,21 @@ class Pipeline:
         `left` is how many records wait in the log after that, for the next start.
         """
         self.left = 0
-        stops = [asyncio.Event() for _ in range(3)]
         runs: list[Callable[[asyncio.Event], Any]] = [
             self.collector.run,
             self.host.run,
             self.sink.run,
+            *([self.webhook.run] if self.webhook is not None else []),
         ]
+        stops = [asyncio.Event() for _ in runs]
         tasks = [asyncio.create_task(run(event)) for run, event in zip(runs, stops, strict=True)]
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         well = not any(task.done() for task in tasks)
         stopped.cancel()
         failures: list[BaseException | None] = []
-        for part, task, event in zip((None, self.host, self.sink), tasks, stops, strict=True):
+        parts = (None, self.host, self.sink, *[None] * (len(runs) - 3))
+        for part, task, event in zip(parts, tasks, stops, strict=True):
             if part is not None and well:
                 self.left += await _work_off(part, task)
             event.set()

@@ -28,11 +28,6 @@ from runtime.settings import EVERYTHING, load_settings
 sink_app = typer.Typer(help="Bring the log to where it is asked for.", no_args_is_help=True)
 
 
-@sink_app.callback()
-def _commands() -> None:
-    """Keep `clickhouse` a command of its own: typer merges a single one into its parent."""
-
-
 def add_services(app: typer.Typer) -> None:
     """Add the commands to the program."""
     for command in (collect, process, migrate, lag, health, metrics):
@@ -93,6 +88,13 @@ def clickhouse(
     """Fill the ClickHouse store (a server, or the embedded one) from the log."""
     settings = load_settings(bus=bus, log=log, store=store)
     end(execute(settings, stage("runtime.cli.services").run_sink(settings, Console(), seconds)))
+
+
+@sink_app.command()
+def webhook(bus: BusOption = None, log: LogOption = None, seconds: SecondsOption = None) -> None:
+    """Post alerts, signed, to the address of the setting alert_webhook_url."""
+    settings = load_settings(bus=bus, log=log)
+    end(execute(settings, stage("runtime.cli.services").run_webhook(settings, Console(), seconds)))
 
 
 def migrate(store: StoreOption = None) -> None:

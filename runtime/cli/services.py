@@ -1,4 +1,4 @@
-"""The stages as processes of their own over one log: `collect`, `process`, `sink clickhouse`."""
+"""The stages as processes of their own over one log: `collect`, `process`, `sink ...`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,9 +9,18 @@ from rich.console import Console
 
 from runtime.bus.protocol import Bus
 from runtime.cli.market import Market, open_market
-from runtime.cli.parts import engine_params, make_collector, make_host, open_bus, open_sink
+from runtime.cli.parts import (
+    alert_receiver,
+    engine_params,
+    make_collector,
+    make_host,
+    make_webhook,
+    open_bus,
+    open_sink,
+)
 from runtime.cli.running import metered, run_until_stopped, stopping_after
 from runtime.cli.stages import stage
+from runtime.clock import SystemClock
 from runtime.errors import ConfigurationError
 from runtime.metrics import Metrics
 from runtime.settings import EMBEDDED, Settings
@@ -105,6 +114,23 @@ async def run_sink(settings: Settings, console: Console, seconds: float | None) 
             stopping_after(seconds, stop),
         ):
             await sink.run(stop)
+
+    return await run_until_stopped(work)
+
+
+async def run_webhook(settings: Settings, console: Console, seconds: float | None) -> bool:
+    """Post the alerts of the log; return whether a signal ended it.
+
+    Raises:
+        ConfigurationError: no address, or no secret to sign with.
+    """
+    alert_receiver(settings)  # what is wrong with it is said before a log is made
+
+    async def work(stop: asyncio.Event) -> None:
+        async with _service(settings, "webhook", console) as (bus, metrics):
+            sink = make_webhook(settings, bus, metrics, SystemClock())
+            async with stopping_after(seconds, stop):
+                await sink.run(stop)
 
     return await run_until_stopped(work)
 

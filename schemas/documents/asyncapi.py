@@ -12,6 +12,7 @@ from schemas import examples
 from schemas.documents.json_schema import file_name, summary
 from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import (
+    ALERTS,
     BARS,
     BOOKS,
     CASCADES,
@@ -29,8 +30,10 @@ from schemas.topics import (
     LIQUIDATION_FLOW,
     LIQUIDATION_LEVELS,
     LIQUIDATIONS,
+    OUTCOMES,
     PROFILES,
     QUALITY,
+    SETUPS,
     SNAPSHOTS,
     TICKERS,
     TOPICS,
@@ -119,6 +122,9 @@ PROCESSES = (
             CONTEXT,
             LIQUIDATION_LEVELS,
             TRAPPED,
+            SETUPS,
+            OUTCOMES,
+            ALERTS,
             QUALITY,
             DEADLETTER,
             SNAPSHOTS,
@@ -148,6 +154,9 @@ PROCESSES = (
             CONTEXT,
             LIQUIDATION_LEVELS,
             TRAPPED,
+            SETUPS,
+            OUTCOMES,
+            ALERTS,
             QUALITY,
         ),
     ),

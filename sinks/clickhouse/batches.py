@@ -14,47 +14,79 @@ import msgspec
 
 from runtime.bus.protocol import Record, TopicPartition
 from runtime.errors import PayloadError
-from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter
 from schemas.topics import (
+    ALERTS,
     BARS,
+    BOOKS,
+    CASCADES,
+    CONTEXT,
     CVD,
     CVD_STRUCTURE,
+    EVENTS,
     FOOTPRINTS,
     HEATMAP,
     IMBALANCE,
     INSTRUMENTS,
+    LIQUIDATION_FLOW,
+    LIQUIDATION_LEVELS,
+    LIQUIDATIONS,
+    OUTCOMES,
     PROFILES,
     QUALITY,
+    SETUPS,
+    TICKERS,
     TRADES,
+    TRAPPED,
 )
 from sinks.clickhouse.native import block
 from sinks.clickhouse.rows import Piece, Source
+from sinks.clickhouse.rows_alerts import alert_pieces
 from sinks.clickhouse.rows_bars import bar_pieces
+from sinks.clickhouse.rows_books import book_pieces
+from sinks.clickhouse.rows_cascades import cascade_pieces
+from sinks.clickhouse.rows_context import context_pieces
 from sinks.clickhouse.rows_cvd import cvd_pieces
 from sinks.clickhouse.rows_cvd_structure import cvd_structure_pieces
+from sinks.clickhouse.rows_estimates import level_pieces, trapped_pieces
+from sinks.clickhouse.rows_events import event_pieces
 from sinks.clickhouse.rows_footprints import footprint_pieces
 from sinks.clickhouse.rows_heatmap import heatmap_pieces
 from sinks.clickhouse.rows_imbalance import imbalance_pieces
+from sinks.clickhouse.rows_liquidation_flow import liquidation_flow_pieces
+from sinks.clickhouse.rows_liquidations import liquidation_pieces
 from sinks.clickhouse.rows_profiles import profile_pieces
 from sinks.clickhouse.rows_reference import instrument_pieces, quality_pieces
+from sinks.clickhouse.rows_setups import outcome_pieces, setup_pieces
+from sinks.clickhouse.rows_tickers import ticker_pieces
 from sinks.clickhouse.rows_trades import trade_pieces
 
 SPLITTERS = {
     TRADES.name: trade_pieces,
+    BOOKS.name: book_pieces,
+    LIQUIDATIONS.name: liquidation_pieces,
+    TICKERS.name: ticker_pieces,
     INSTRUMENTS.name: instrument_pieces,
     FOOTPRINTS.name: footprint_pieces,
     CVD.name: cvd_pieces,
+    EVENTS.name: event_pieces,
+    CASCADES.name: cascade_pieces,
+    LIQUIDATION_FLOW.name: liquidation_flow_pieces,
+    CONTEXT.name: context_pieces,
+    LIQUIDATION_LEVELS.name: level_pieces,
+    TRAPPED.name: trapped_pieces,
+    SETUPS.name: setup_pieces,
+    OUTCOMES.name: outcome_pieces,
     QUALITY.name: quality_pieces,
     BARS.name: bar_pieces,
     PROFILES.name: profile_pieces,
     CVD_STRUCTURE.name: cvd_structure_pieces,
     IMBALANCE.name: imbalance_pieces,
     HEATMAP.name: heatmap_pieces,
+    ALERTS.name: alert_pieces,
 }
 """The topics that are stored, and how a record of each becomes pieces."""
 
 _HASH_BYTES = 16
-_DETAIL_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +158,13 @@ class Range:
         groups: dict[tuple[str, int], list[Piece]] = {}
         for piece in self.pieces:
             groups.setdefault((piece.table.name, piece.part), []).append(piece)
-        return [Insert(self.key[0], pieces) for pieces in groups.values()]
+        return [Insert(self.key[0], _newest(pieces)) for pieces in groups.values()]
+
+
+def _newest(pieces: list[Piece]) -> list[Piece]:
+    """Leave out what a later piece replaces."""
+    last = {piece.replaces: piece for piece in pieces}
+    return [piece for piece in pieces if piece.replaces is None or last[piece.replaces] is piece]
 
 
 def split(record: Record, epoch: int) -> list[Piece]:
@@ -142,16 +180,3 @@ def split(record: Record, epoch: int) -> list[Piece]:
         return SPLITTERS[record.topic](record.value, source)
     except (msgspec.MsgspecError, ValueError) as error:
         raise PayloadError("undecodable", str(error)) from error
-
-
-def dead_letter(record: Record, reason: str, detail: str) -> DeadLetter:
-    """Describe a record that cannot be stored, with its beginning; its time is the record's."""
-    value = record.value or b""
-    return DeadLetter(
-        origin=f"{record.topic}/{record.partition}/{record.offset}",
-        reason=reason,
-        detail=detail[:_DETAIL_CHARACTERS],
-        receive_time_us=record.timestamp_us,
-        size_bytes=len(value),
-        payload=value[:PAYLOAD_LIMIT_BYTES].decode("utf-8", "replace"),
-    )

@@ -1,6 +1,6 @@
 """What tables of derived records share: whose rows they are, how complete, and made of what."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import msgspec
@@ -8,13 +8,15 @@ import msgspec
 from schemas.lineage import Completeness, DerivedHeader
 from sinks.clickhouse.rows import INPUTS, LINEAGE, STATUSES, TEXT, Source, inputs_of
 
-SCOPE_TYPE = "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"
-STATUS_TYPE = "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"
+SCOPE = "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"
+STATUS = "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"
+LIQUIDATED_SIDE = "Enum8('long' = 1, 'short' = -1)"
 
 Columns = tuple[tuple[str, str], ...]
 
-SERIES: Columns = (("scope", SCOPE_TYPE), ("venue", TEXT), ("symbol", TEXT))
+SERIES: Columns = (("scope", SCOPE), ("venue", TEXT), ("symbol", TEXT))
 HEADER: Columns = (
+    ("asset", TEXT),
     ("revision", "UInt64"),
     ("is_final", "Bool"),
     ("method", TEXT),
@@ -23,7 +25,7 @@ HEADER: Columns = (
     *LINEAGE,
 )
 COMPLETENESS: Columns = (
-    ("status", STATUS_TYPE),
+    ("status", STATUS),
     ("venues_expected", "Array(String)"),
     ("venues_complete", "Array(String)"),
     ("venues_partial", "Array(String)"),
@@ -35,6 +37,7 @@ COMPLETENESS: Columns = (
 def header_of(record: DerivedHeader, source: Source) -> tuple[Any, ...]:
     """Return the values of `HEADER`."""
     return (
+        record.asset,
         record.revision,
         record.is_final,
         record.method,
@@ -75,7 +78,7 @@ def nullable(prefix: str, columns: Columns) -> Columns:
     )
 
 
-def transposed(items: Sequence[msgspec.Struct], columns: Columns) -> Sequence[Sequence[Any]]:
+def transposed(items: Sequence[msgspec.Struct], columns: Sized) -> Sequence[Sequence[Any]]:
     """Return the fields of structs as parallel lists, one for each column."""
     if not items:
         return ((),) * len(columns)

@@ -5,7 +5,7 @@ insert may hold together.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -53,12 +53,17 @@ class Source:
 
 
 class Piece(NamedTuple):
-    """Rows of one record for one partition of one table; the table knows what a row is."""
+    """Rows of one record for one partition of one table; the table knows what a row is.
+
+    Of pieces for one table with equal `replaces` the last has the rows of all: the table would
+    keep only those, and the others need not be sent to it.
+    """
 
     table: "Table"
     part: int
     source: Source
     rows: Sequence[Any]
+    replaces: Hashable | None = None
 
 
 class Versioned(Protocol):

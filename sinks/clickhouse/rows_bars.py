@@ -57,7 +57,6 @@ _PLAIN = (
 _TABLE = TupleTable(
     "bars_log",
     (
-        ("asset", TEXT),
         *SERIES,
         ("threshold", GRID),
         ("tick", GRID),
@@ -82,7 +81,6 @@ def bar_pieces(value: bytes, source: Source) -> list[Piece]:
     """
     bar = _read(value)
     row = (
-        bar.asset,
         SCOPES[bar.scope],
         bar.venue,
         bar.symbol,

@@ -60,7 +60,6 @@ _SHARES: Columns = (
     ("venues", "Array(String)"),
 )
 _HEAD: Columns = (
-    ("asset", TEXT),
     ("bar_start", TIME),
     ("bar_end", TIME),
     ("lot", GRID),
@@ -110,7 +109,6 @@ def cvd_structure_pieces(value: bytes, source: Source) -> list[Piece]:
     record = _read(value)
     month = month_of(record.bar_start_us)
     head = (
-        record.asset,
         record.bar_start_us,
         record.bar_end_us,
         scaled(record.lot),

@@ -21,7 +21,6 @@ _ROW: Columns = (("ticks", "Int64"), ("usd_cents", "Int64"))
 _TABLE = TupleTable(
     "heatmap_log",
     (
-        ("asset", TEXT),
         ("step_start", TIME),
         ("row_size", GRID),
         ("row_ticks", "Int64"),
@@ -48,7 +47,6 @@ def heatmap_pieces(value: bytes, source: Source) -> list[Piece]:
     """
     step = _read(value)
     head = (
-        step.asset,
         step.step_start_us,
         scaled(step.row_size),
         step.row_ticks,

@@ -12,9 +12,9 @@ from schemas.imbalance import (
 from sinks.clickhouse.derived import (
     COMPLETENESS,
     HEADER,
-    SCOPE_TYPE,
+    SCOPE,
     SERIES,
-    STATUS_TYPE,
+    STATUS,
     Columns,
     arrays,
     completeness_of,
@@ -28,7 +28,6 @@ from sinks.clickhouse.rows import (
     GRID,
     SCOPES,
     STATUSES,
-    TEXT,
     TIME,
     Piece,
     Source,
@@ -118,7 +117,6 @@ _RANKS: Columns = (
 """A list that is null is empty here: one that is not has an item for each part or rank."""
 
 _HEAD: Columns = (
-    ("asset", TEXT),
     ("step_start", TIME),
     ("tick", GRID),
     ("lot", GRID),
@@ -130,7 +128,7 @@ _INSTRUMENTS = TupleTable(
     (
         *_HEAD,
         *SERIES,
-        ("status", STATUS_TYPE),
+        ("status", STATUS),
         *_BOOK,
         *arrays("tops", _TOP),
         *arrays("bands", _BAND),
@@ -149,7 +147,7 @@ _SCOPES = TupleTable(
     "imbalance_scopes_log",
     (
         *_HEAD,
-        ("scope", SCOPE_TYPE),
+        ("scope", SCOPE),
         *COMPLETENESS,
         *arrays("all", _CROSS),
         *arrays("common", _CROSS),
@@ -174,7 +172,6 @@ def imbalance_pieces(value: bytes, source: Source) -> list[Piece]:
     record = _read(value)
     day = day_of(record.step_start_us)
     head = (
-        record.asset,
         record.step_start_us,
         scaled(record.tick),
         scaled(record.lot),

@@ -83,7 +83,6 @@ _VALUE_AREA = tuple((name, f"Nullable({type_})") for name, type_ in _AREA)
 _TABLE = TupleTable(
     "profiles_log",
     (
-        ("asset", TEXT),
         *SERIES,
         ("tick", GRID),
         ("lot", GRID),
@@ -115,7 +114,6 @@ def profile_pieces(value: bytes, source: Source) -> list[Piece]:
     """
     profile = _read(value)
     row = (
-        profile.asset,
         SCOPES[profile.scope],
         profile.venue,
         profile.symbol,

@@ -184,3 +184,19 @@ def test_times_of_before_a_start_of_the_machine_do_not_count() -> None:
     seen = look(duty, Seen(0, 5000.0), 90.0)
     assert seen == Seen(0, None)
     assert still(seen, 90.0) == "none yet"
+
+
+def test_a_webhook_is_well_while_it_looks_for_alerts_whatever_its_receiver_does(
+    tmp_path: Path, serve: Serve
+) -> None:
+    metrics = metrics_of("webhook")
+    metrics.webhook.polls.inc()
+    settings = settings_of(tmp_path, serve(metrics).port)
+    assert health(settings)[0]
+    a_minute_passes(tmp_path, settings.metrics_port)
+    metrics.webhook.attempts.labels("server_error").inc()
+    well, said = health(settings)
+    assert not well
+    assert "looks for alerts: none for 61 s" in said
+    metrics.webhook.polls.inc()
+    assert health(settings)[0]

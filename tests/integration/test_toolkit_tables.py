@@ -13,7 +13,7 @@ from tests.processors.seconds.market import BYBIT, Market, in_turn
 from tests.processors.test_toolkit import Run
 from tests.sinks.clickhouse import seen, seen_books
 from tests.sinks.clickhouse.memory_bus import MemoryBus
-from tests.sinks.clickhouse.published import rows
+from tests.sinks.clickhouse.published import found as rows
 from tests.sinks.clickhouse.test_derived import by_content
 
 VIEWS: list[tuple[str, Topic]] = [

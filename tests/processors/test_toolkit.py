@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import pytest
 
+from processors.alerts.parse import default_rules
+from processors.alerts.rules import AlertParams, AlertRule, Comparison
 from processors.asset import EngineParams
 from processors.engine import Engine
 from processors.operator import Output
@@ -28,7 +30,21 @@ from tests.processors.seconds.market import (
     liquidation_batch,
 )
 
-PARAMS = EngineParams(units={"BTC": UNITS})
+RULES = AlertParams(
+    rules=(
+        *default_rules().rules,
+        AlertRule(name="events", source="event", cooldown_seconds=5),
+        AlertRule(name="clusters", source="cluster", allow_partial=True),
+        AlertRule(
+            name="mid",
+            source="imbalance",
+            field="instruments.mid_ticks",
+            comparison=Comparison.ABOVE,
+            threshold=6_000_000,
+        ),
+    )
+)
+PARAMS = EngineParams(units={"BTC": UNITS}, alerts=RULES)
 TOPIC = {
     "trades": TRADES.name,
     "books": BOOKS.name,
@@ -84,6 +100,7 @@ def test_every_operator_says_something_of_a_market_in_all_topics() -> None:
         "md.flow.liquidations.v1",
         "md.flow.context.v1",
         "md.flow.cvd_structure.v1",
+        "md.ops.alerts.v1",
     } <= topics
     assert run.letters() == []
 

@@ -45,3 +45,22 @@ def test_a_wrong_setting_is_named_in_one_line(tmp_path: Path, file: str, named: 
         load_settings()
     assert named in str(failure.value)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "file", ["alert_webhook_secret = 271828182845", "[kafka]\npassword = 271828182845"]
+)
+def test_what_was_wrong_with_a_secret_is_said_without_it(tmp_path: Path, file: str) -> None:
+    (tmp_path / "perptape.toml").write_text(file)
+    with pytest.raises(ConfigurationError) as failure:
+        load_settings()
+    assert "(was 'hidden')" in str(failure.value)
+    assert "2718" not in str(failure.value)
+
+
+def test_settings_do_not_show_where_alerts_go_or_how_they_are_signed() -> None:
+    settings = load_settings(
+        **dict.fromkeys(("alert_webhook_url", "alert_webhook_secret"), "hush T0KEN hush")
+    )
+    assert "T0KEN" not in repr(settings)
+    assert "hush" not in repr(settings)

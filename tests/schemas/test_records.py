@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import examples
+from schemas.alerts import ALERTS_SCHEMA, Alert
 from schemas.books import BOOKS_SCHEMA, BookBatch, BookState
 from schemas.cvd import WINDOWS, Cumulative, CvdAdjust, CvdSeries, CvdStep
 from schemas.footprints import FootprintBar, Row, Stack, ValueArea
@@ -35,7 +36,9 @@ from schemas.topics import (
     IMBALANCE,
     LIQUIDATION_FLOW,
     LIQUIDATION_LEVELS,
+    OUTCOMES,
     PROFILES,
+    SETUPS,
     TOPICS,
     TRAPPED,
     Topic,
@@ -279,6 +282,7 @@ def published(topic: Topic) -> Iterator[msgspec.Struct]:
 
 
 EXAMPLES: list[msgspec.Struct] = [
+    *(msgspec.convert(alert, Alert) for alert in examples.load(ALERTS_SCHEMA).values()),
     trade_batch([(1, 650_000, 5, 1, "uuid-1", 0), (2, 650_001, 1, -1, 2**60, 16)]),
     trade_batch([]),
     instrument(),
@@ -309,6 +313,8 @@ EXAMPLES: list[msgspec.Struct] = [
     *published(CONTEXT),
     *published(LIQUIDATION_LEVELS),
     *published(TRAPPED),
+    *published(SETUPS),
+    *published(OUTCOMES),
 ]
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from processors.absorption.episode import Episode, next_state
 from processors.absorption.window import Window, slice_of
+from processors.measures.levels import Level, LevelKind
 from processors.operators.absorption import AbsorptionOperator, AbsorptionParams
 from processors.seconds.second import MemberSecond, Second
 from processors.trades import Trade
 from schemas.events import EventSide, EventState, FlowEvent
 from schemas.lineage import Status
+from tests.processors.known_levels import Said, level
 from tests.processors.operators.absorption_oracle import candidates
 from tests.processors.operators.footprint_bars import PRICE, bar, events, states
 from tests.processors.seconds.builders import (
@@ -402,3 +404,40 @@ def test_candidates_are_those_that_brute_force_finds(seed: int) -> None:
             and (closed is None or end_us < max(closed, own[2] + 10_000_000))
             for own, closed in taken.items()
         ), "a candidate is missing that no earlier one stands in the way of"
+
+
+def test_an_absorption_names_the_level_that_it_is_at() -> None:
+    """5.7: within 3 bp; the low is 1,000 ticks above a naked POC that it has just gone into."""
+    naked = level(PRICE - 1_120, PRICE - 1_020, LevelKind.NAKED_POC)
+
+    def known(asked: int) -> list[Level]:
+        return [naked] if asked <= 2 else []
+
+    operator = AbsorptionOperator(UNITS, PARAMS, Said(known))
+    first, last = events(run(operator, story(heavy() | CALM, 40)))
+    assert first.state is EventState.CANDIDATE
+    assert first.values["level_high_ticks"] == PRICE - 1_020
+    assert first.values["level_distance_bp"] == 10_000 * 1_001 / (PRICE - 20)
+    assert first.evidence == last.evidence == ["level:naked_poc:p"]
+
+
+def test_an_absorption_far_from_every_level_says_so() -> None:
+    operator = AbsorptionOperator(UNITS, PARAMS, Said([level(PRICE - 9_000)]))
+    first = events(run(operator, story(heavy() | CALM, 40)))[0]
+    assert first.values["level_low_ticks"] is None
+    assert first.null_reasons["level_touches"] == "no_level_near"
+
+
+def test_restarts_change_nothing_of_levels() -> None:
+    seconds = busy(3, 2000)
+    params = AbsorptionParams(min_samples=20, percentile=(8, 10))
+    levels = Said([level(PRICE + 6_000 * n) for n in range(-10, 10)])
+
+    def make() -> AbsorptionOperator:
+        return AbsorptionOperator(UNITS, params, levels)
+
+    expected = run(make(), seconds)
+    assert {"gap", "no_level_near"} <= {
+        one.null_reasons.get("level_touches") for one in events(expected)
+    }
+    assert run_with_restarts(make, seconds) == expected

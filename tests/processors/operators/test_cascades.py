@@ -3,12 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
 from processors.cascade.params import CascadeParams
+from processors.measures.levels import LevelKind
 from processors.operators.cascades import CascadeOperator
 from processors.seconds.second import Liquidation, Second
 from schemas.books import BookBand
@@ -24,6 +26,7 @@ from schemas.liquidations import BACKLOG, LiquidatedSide, PriceKind, SamplingCla
 from schemas.market import FeedState
 from schemas.units import US_PER_MINUTE, US_PER_SECOND, round_half_even
 from tests.processors.cascade.tickers import ticker
+from tests.processors.known_levels import Said, level
 from tests.processors.seconds.builders import (
     ASSET,
     BINANCE,
@@ -604,3 +607,20 @@ def test_a_record_comes_back_from_json_as_it_went() -> None:
         text = msgspec.json.encode(one.record)
         assert len(text) < 20_000
         assert msgspec.json.decode(text, type=Cascade) == one.record
+
+
+@BOTH
+def test_a_known_level_that_is_crossed_is_the_swept_one(side: LiquidatedSide) -> None:
+    """5.10: pivot or known level; the naked POC is gone from its source once it was crossed."""
+    script = swept(side)
+    low, high = sorted((script.mirrored(LOW + 5), script.mirrored(LOW + 8)))
+    known = level(low, high + 1, LevelKind.NAKED_POC)
+    levels = Said(lambda asked: [known] if asked == 1 else [])
+    make = partial(CascadeOperator, ASSET, UNITS, PARAMS, levels)
+    outputs = run(make(), script.seconds(1800))
+    levels.asked = 0
+    assert run_with_restarts(make, script.seconds(1800)) == outputs
+    crossed = [one.record for one in outputs if isinstance(one.record, Cascade)][-1]
+    assert crossed.swept_level is not None
+    far = script.mirrored(LOW + 5)
+    assert (crossed.swept_level.kind, crossed.swept_level.ticks) == ("naked_poc", far)

@@ -13,7 +13,8 @@ from schemas.profiles import ProfileWindow
 from schemas.topics import BARS, CVD_STRUCTURE, DEADLETTER, HEATMAP, IMBALANCE, PROFILES, Topic
 from sinks.clickhouse.client import Store
 from tests.sinks.clickhouse import flat
-from tests.sinks.clickhouse.published import published, put, rows
+from tests.sinks.clickhouse.published import found as rows
+from tests.sinks.clickhouse.published import published, put
 
 TABLES: list[tuple[str, Topic, Callable[[Any], list[flat.Flat]]]] = [
     ("bars_log", BARS, flat.bar),

@@ -7,7 +7,8 @@ import pytest
 from schemas.topics import BARS, CVD_STRUCTURE, HEATMAP, IMBALANCE, PROFILES, Topic
 from sinks.clickhouse.client import Store
 from tests.sinks.clickhouse import seen, seen_books
-from tests.sinks.clickhouse.published import published, put, rows
+from tests.sinks.clickhouse.published import found as rows
+from tests.sinks.clickhouse.published import published, put
 from tests.sinks.clickhouse.test_derived import by_content
 
 VIEWS: dict[str, Topic] = {

@@ -64,6 +64,18 @@ def test_a_file_that_broke_off_is_applied_again_from_its_start(empty: Store) -> 
     assert apply(empty) == [migration.name for migration in files]
 
 
+def test_a_store_from_before_the_raw_and_toolkit_tables_gets_them(empty: Store) -> None:
+    before = [migration for migration in load() if migration.name < "0006"]
+    apply(empty, before)
+    empty.command(
+        "INSERT INTO instruments_log (venue, symbol, tick, lot) VALUES ('okx', 'A', 1, 1)"
+    )
+
+    assert apply(empty) == [migration.name for migration in load() if migration not in before]
+    assert empty.query("SELECT venue FROM instruments").rows == [("okx",)]
+    assert {"books", "liquidations", "tickers", "events", "cascades", "trapped"} <= names(empty)
+
+
 def test_a_changed_file_is_named(empty: Store) -> None:
     files = load()
     apply(empty, files)
@@ -92,7 +104,7 @@ def test_everything_lives_in_an_atomic_database(empty: Store) -> None:
 def test_every_log_table_knows_tokens_and_is_durable() -> None:
     steps = [step for migration in load() for step in migration.steps if "ENGINE" in step]
 
-    assert len(steps) >= 7
+    assert len(steps) >= 18
     for step in steps:
         assert "non_replicated_deduplication_window = 1000" in step
         assert "fsync_after_insert = 1, fsync_part_directory = 1" in step

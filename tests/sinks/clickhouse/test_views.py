@@ -47,6 +47,9 @@ COLUMNS = {
     " status",
     "quality": "asset venue symbol kind stream session from_time to_time count detail first_id "
     "last_id recovered log_time",
+    "alerts": "event_time asset rule severity kind message scope venue symbol source state field "
+    "value threshold status venues_expected venues_complete venues_partial coverage_ms feed_states "
+    "evidence methods suppressed event_id key is_final revision",
     "feed_summaries": "asset venue symbol stream session from_time to_time feed_state messages "
     "items duplicates out_of_order gaps resyncs reconnects refusals rejected late_2_seconds "
     "late_30_seconds late_24_hours late_more lag_p50_us lag_p99_us clock_offset_us "

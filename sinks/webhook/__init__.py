@@ -1,0 +1,1 @@
+"""Alerts to a receiver over HTTP, signed, in order, at least once."""

@@ -1,0 +1,1 @@
+"""Absorption piece by piece."""

@@ -1,0 +1,1 @@
+"""Outcomes: courses of price, random times, comparisons."""
