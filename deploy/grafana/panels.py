@@ -158,12 +158,14 @@ def cells(
 ) -> Json:
     """Return a heat map: columns `time` (where a cell ends), `series` (its price row) and a value.
 
-    Colours are of ten steps; `symmetric` ones stand around zero, the others begin at it.
+    At most 120 columns, so that a page stays light. `symmetric` colours stand around zero as far as
+    the data does, the others begin at it.
     """
     return {
         **_panel("heatmap", title, about, width, height),
         "datasource": STORE,
         "fieldConfig": {"defaults": {"displayName": LINE_NAME}, "overrides": []},
+        "maxDataPoints": 120,
         "options": {
             "calculate": False,
             "cellGap": 1,
@@ -172,10 +174,10 @@ def cells(
                 "fill": "dark-orange",
                 "mode": "scheme",
                 "reverse": False,
+                "exponent": 1 if symmetric else 0.5,
                 "scale": "exponential",
-                "exponent": 0.5,
                 "scheme": scheme,
-                "steps": 10 if symmetric else 64,
+                "steps": 64,
             },
             "rowsFrame": {"layout": "ge"},
             "tooltip": {"mode": "single", "yHistogram": False},

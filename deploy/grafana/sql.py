@@ -1,8 +1,8 @@
 """What the queries have in common: variables of the pages, and parts of statements.
 
 Variables: `asset`; `venue` and `kind`, several of each or one; `interval`, seconds of a bar; `row`,
-its price rows. `kind` is `perp` or `spot`: the scope of what is over venues, and a filter of what is
-of one. A page with one venue has `all` among its values, which is what is over venues.
+its price rows. `kind` is `perp` or `spot`: the scope of what is over venues, and a filter of what
+is of one. A page with one venue has `all` among its values, which is what is over venues.
 """
 
 from collections.abc import Iterable

@@ -6,10 +6,10 @@ from deploy.grafana.sql import ASSET, INTERVAL, ONE_KIND, ONE_SERIES, ONE_VENUE,
 
 _TEXT = """
 Cells are **sell x buy** of takers in base coin. **▲** buy, **▼** sell imbalance: against the row
-beside it diagonally, at least three times (nothing where a bar is not complete). **POC**: row with the
-most volume; **value area**: 70 % around it. One venue has all its trades; *all* is what venues of the
-kind traded together. Choose another time or bar length for other bars: up to 12 are written out,
-up to 300 drawn.
+beside it diagonally, at least three times (nothing where a bar is not complete). **POC**: row with
+the most volume; **value area**: 70 % around it. One venue has all its trades; *all* is what venues
+of the kind traded together. Choose another time or bar length for other bars: up to 12 are written
+out, up to 300 drawn.
 """
 
 _OF = f"""asset = '$asset' AND {ONE_SERIES} AND interval_seconds = $interval
@@ -30,15 +30,19 @@ WITH bars AS (
     WHERE {_OF} AND $__timeFilter_ms(bar_start) ORDER BY bar_start DESC LIMIT 12
 ), rows AS (
     SELECT bar_start, row_price, concat(toString(round(sell_qty, 3)), ' x ',
-           toString(round(buy_qty, 3)), if(buy_imbalance, ' ▲', ''), if(sell_imbalance, ' ▼', '')) AS cell
+           toString(round(buy_qty, 3)), if(buy_imbalance, ' ▲', ''), if(sell_imbalance, ' ▼',
+           '')) AS cell
     FROM footprint_rows
     WHERE {_OF} AND $__timeFilter_ms(bar_start) AND bar_start >= (SELECT min(bar_start) FROM bars)
 )
 SELECT toString(row_price) AS row, formatDateTime(bar_start, '%m-%d %H:%i:%S') AS bar,
-       anyIf(cell, rows.bar_start = bars.bar_start) AS traded
-FROM (SELECT DISTINCT row_price FROM rows) AS prices
-CROSS JOIN bars
-LEFT JOIN rows ON rows.row_price = prices.row_price AND rows.bar_start = bars.bar_start
+       max(cell) AS traded
+FROM (
+    SELECT bar_start, row_price, cell FROM rows
+    UNION ALL
+    SELECT bars.bar_start, prices.row_price, ''
+    FROM bars CROSS JOIN (SELECT DISTINCT row_price FROM rows) AS prices
+)
 GROUP BY row_price, bar_start ORDER BY row_price DESC, bar_start
 """
 
@@ -54,7 +58,8 @@ ORDER BY bar_start DESC LIMIT 200
 _LEVELS = f"""
 SELECT bar_start AS time, tupleElement(one, 1) AS series, tupleElement(one, 2) AS price
 FROM footprint_bars
-ARRAY JOIN [('close', close), ('POC', poc), ('value area high', vah), ('value area low', val)] AS one
+ARRAY JOIN [('close', close), ('POC', poc), ('value area high', vah), ('value area low', val)]
+    AS one
 WHERE {_OF} AND $__timeFilter_ms(bar_start)
 ORDER BY time, series
 """
@@ -93,32 +98,61 @@ DASHBOARD = dashboard(
     "Volume, delta and imbalances at each price of the bars of one venue, or of all of a kind.",
     [
         words("Units", _TEXT),
-        cells("Volume by price",
-              "Traded at each price row, in base coin; a cell ends where its bar ends. Rows without a"
-              " trade in the time shown are left out.",
-              _CELLS % "sell_qty + buy_qty + unknown_qty", unit=COIN),
-        cells("Delta by price",
-              "Taker buys less taker sells at each price row, in base coin: green bought, red sold.",
-              _CELLS % "delta", unit=COIN, scheme="RdYlGn", symmetric=True),
-        table("Sell x buy",
-              "The newest 12 bars of the time shown, prices downwards; ▲ buy, ▼ sell imbalance. In base"
-              " coin, three decimals.", _WRITTEN, height=14,
-              steps=[matrix("row", "bar", "traded")]),
-        lines("Delta and its extremes",
-              "Delta of each bar, and the least and most it was inside the bar, in base coin.", _DELTAS,
-              unit=COIN, colours={"most": BUY, "least": SELL}),
+        cells(
+            "Volume by price",
+            "Traded at each price row, in base coin; a cell ends where its bar ends. Rows without a"
+            " trade in the time shown are left out.",
+            _CELLS % "sell_qty + buy_qty + unknown_qty",
+            unit=COIN,
+        ),
+        cells(
+            "Delta by price",
+            "Taker buys less taker sells at each price row, in base coin: green bought, red sold.",
+            _CELLS % "delta",
+            unit=COIN,
+            scheme="RdYlGn",
+            symmetric=True,
+        ),
+        table(
+            "Sell x buy",
+            "The newest 12 bars of the time shown, prices downwards; ▲ buy, ▼ sell imbalance. In"
+            " base coin, three decimals.",
+            _WRITTEN,
+            height=14,
+            steps=[matrix("row", "bar", "traded")],
+        ),
+        lines(
+            "Delta and its extremes",
+            "Delta of each bar, and the least and most it was inside the bar, in base coin.",
+            _DELTAS,
+            unit=COIN,
+            colours={"most": BUY, "least": SELL},
+        ),
         lines("Close, POC and value area", "By bar, in quote units.", _LEVELS, unit=PRICE),
-        lines("Rows with an imbalance",
-              "How many rows of a bar have one: buy upwards, sell downwards. Nothing where the bar is not"
-              " complete.", _IMBALANCES, unit="short", style="bars",
-              colours={"buy": BUY, "sell": SELL}),
-        table("Stacked imbalances",
-              "Three and more imbalances of one side in neighbouring rows: bounds in quote units, volume of"
-              " the stronger side in base coin, the least ratio.", _STACKS, width=12, height=8),
-        table("Bars",
-              "Prices in quote units, quantities in base coin, with who was not there all of the time."
-              " Provisional bars are not final.", _BARS),
+        lines(
+            "Rows with an imbalance",
+            "How many rows of a bar have one: buy upwards, sell downwards. Nothing where the bar"
+            " is not complete.",
+            _IMBALANCES,
+            unit="short",
+            style="bars",
+            colours={"buy": BUY, "sell": SELL},
+        ),
+        table(
+            "Stacked imbalances",
+            "Three and more imbalances of one side in neighbouring rows: bounds in quote units,"
+            " volume of the stronger side in base coin, the least ratio.",
+            _STACKS,
+            width=12,
+            height=8,
+        ),
+        table(
+            "Bars",
+            "Prices in quote units, quantities in base coin, with who was not there all of the"
+            " time. Provisional bars are not final.",
+            _BARS,
+        ),
     ],
     variables=[ASSET, ONE_KIND, ONE_VENUE, INTERVAL, ROW],
     since="now-1h",
-)  # fmt: skip
+)

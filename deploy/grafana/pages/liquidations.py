@@ -5,11 +5,11 @@ from deploy.grafana.panels import USD, candles, cells, lines, states, table, wor
 from deploy.grafana.sql import ASSET, INTERVAL, KINDS, VENUES, place
 
 _TEXT = """
-**Observed**: what venues told, a lower bound where a feed is throttled. **Upper**: all that could have
-been liquidated, from the same trades and open interest. **Estimate**: between them, never a
-measurement. **Long** liquidated means sold by force, **short** bought. The same trades may be on the
-tape: never add them to its volume. *Levels* are estimated from open interest and price, with assumed
-leverage.
+**Observed**: what venues told, a lower bound where a feed is throttled. **Upper**: all that could
+have been liquidated, from the same trades and open interest. **Estimate**: between them, never a
+measurement. **Long** liquidated means sold by force, **short** bought. The same trades may be on
+the tape: never add them to its volume. *Levels* are estimated from open interest and price, with
+assumed leverage.
 """
 
 _STATES = {
@@ -49,7 +49,7 @@ SELECT state_time AS time, concat(liquidated_side, 's') AS series,
        {place("state", _STATES)} AS state_number
 FROM cascade_states
 WHERE asset = '$asset' AND $__timeFilter_ms(state_time)
-  AND start_time >= $__fromTime_ms - INTERVAL 1 DAY
+  AND start_time >= $__fromTime_ms - INTERVAL 1 DAY AND start_time <= $__toTime_ms
 ORDER BY time, series
 """
 
@@ -63,7 +63,8 @@ ORDER BY state_time DESC LIMIT 1 BY id LIMIT 100
 """
 
 _CASCADE_VENUES = """
-SELECT start_time, liquidated_side, venue, symbol, sampling_class, episodes, observed_usd, upper_usd,
+SELECT start_time, liquidated_side, venue, symbol, sampling_class, episodes, observed_usd,
+       upper_usd,
        share, onset_time, precedes
 FROM cascade_venues
 WHERE asset = '$asset' AND $__timeFilter_ms(start_time)
@@ -88,11 +89,10 @@ ORDER BY event_time DESC LIMIT 200
 """
 
 _LEVELS = """
-SELECT minute_start + INTERVAL 1 MINUTE AS time, toString(round(row_price, 4)) AS series,
-       toFloat64(sum(estimate_usd)) AS usd
+SELECT $__timeInterval_ms(minute_start) AS time, toString(round(row_price, 4)) AS series,
+       toFloat64(argMax(estimate_usd, minute_start)) AS usd
 FROM liquidation_level_rows
 WHERE asset = '$asset' AND $__timeFilter_ms(minute_start)
-  AND minute_start >= $__toTime_ms - INTERVAL 4 HOUR
 GROUP BY time, series, row_price ORDER BY time, row_price
 """
 
@@ -110,13 +110,14 @@ SELECT state_time AS time, concat(liquidated_side, 's ', state, ': ', reason) AS
        [toString(state), toString(liquidated_side)] AS tags
 FROM cascade_states
 WHERE asset = '$asset' AND state != previous_state AND $__timeFilter_ms(state_time)
-  AND start_time >= $__fromTime_ms - INTERVAL 1 DAY
+  AND start_time >= $__fromTime_ms - INTERVAL 1 DAY AND start_time <= $__toTime_ms
 ORDER BY time LIMIT 200
 """
 
 _RANGES = """
 SELECT start_time AS time, end_time AS timeEnd,
-       concat(toString(count), ' liquidated ', liquidated_side, 's, $', toString(observed_usd)) AS text,
+       concat(toString(count), ' liquidated ', liquidated_side, 's, $',
+       toString(observed_usd)) AS text,
        [toString(liquidated_side)] AS tags
 FROM liquidation_clusters
 WHERE asset = '$asset' AND $__timeFilter_ms(start_time)
@@ -129,35 +130,78 @@ DASHBOARD = dashboard(
     "Liquidations with their bounds, cascades with their states and evidence, estimated levels.",
     [
         words("Units", _TEXT),
-        candles("Price of perpetuals",
-                "In quote units, volume in base coin. Marks: changes of state of cascades, clusters of"
-                " liquidations.", _PRICE),
-        states("States of cascades",
-               "State of each side over time, from the first liquidation of a cascade until it is over.",
-               _CASCADE_STATES, _STATES, height=5),
-        lines("Liquidated, all perpetuals",
-              "Dollars a minute by side: told, the upper bound, the estimate between them. Nothing where a"
-              " feed was away.", _FLOW, unit=USD),
-        lines("Told, by venue",
-              "Dollars a minute that each venue told, by side. Venues tell differently much: compare a"
-              " venue with itself.", _BY_VENUE, unit=USD, style="bars", stacked=True),
-        table("Cascades",
-              "Newest state of each that began in the time shown: bounds in dollars, price move in basis"
-              " points, depth and open interest against before.", _CASCADES,
-              units={"observed_usd": USD, "upper_usd": USD, "move_bp": "suffix: bp",
-                     "depth_change": "percentunit", "interest_change": "percentunit"}),
-        table("Venues of cascades",
-              "One venue's part of each, with when its own flow crossed its usual 99th percentile, and"
-              " whether that was first.", _CASCADE_VENUES,
-              units={"observed_usd": USD, "upper_usd": USD, "share": "percentunit"}),
-        cells("Estimated levels",
-              "Where positions would be liquidated, by an estimate: dollars by price row, a map a minute"
-              " of the last four hours shown.", _LEVELS, unit=USD),
-        table("Clusters", "Liquidations of one side close to one another, in dollars and quote units.",
-              _CLUSTERS, width=12, units={"observed_usd": USD, "largest_usd": USD}),
-        table("As told", "The newest liquidations as their venues tell them; quantity in base coin,"
-              " notional in quote units.", _TOLD, width=12),
+        candles(
+            "Price of perpetuals",
+            "In quote units, volume in base coin. Marks: changes of state of cascades, clusters of"
+            " liquidations.",
+            _PRICE,
+        ),
+        states(
+            "States of cascades",
+            "State of each side over time, from the first liquidation of a cascade until it is"
+            " over.",
+            _CASCADE_STATES,
+            _STATES,
+            height=5,
+        ),
+        lines(
+            "Liquidated, all perpetuals",
+            "Dollars a minute by side: told, the upper bound, the estimate between them. Nothing"
+            " where a feed was away.",
+            _FLOW,
+            unit=USD,
+        ),
+        lines(
+            "Told, by venue",
+            "Dollars a minute that each venue told, by side. Venues tell differently much:"
+            " compare a venue with itself.",
+            _BY_VENUE,
+            unit=USD,
+            style="bars",
+            stacked=True,
+        ),
+        table(
+            "Cascades",
+            "Newest state of each that began in the time shown: bounds in dollars, price move in"
+            " basis points, depth and open interest against before.",
+            _CASCADES,
+            units={
+                "observed_usd": USD,
+                "upper_usd": USD,
+                "move_bp": "suffix: bp",
+                "depth_change": "percentunit",
+                "interest_change": "percentunit",
+            },
+        ),
+        table(
+            "Venues of cascades",
+            "One venue's part of each, with when its own flow crossed its usual 99th percentile,"
+            " and whether that was first.",
+            _CASCADE_VENUES,
+            units={"observed_usd": USD, "upper_usd": USD, "share": "percentunit"},
+        ),
+        cells(
+            "Estimated levels",
+            "Where positions would be liquidated, by an estimate: dollars by price row, of both"
+            " sides; the newest map of each column.",
+            _LEVELS,
+            unit=USD,
+        ),
+        table(
+            "Clusters",
+            "Liquidations of one side close to one another, in dollars and quote units.",
+            _CLUSTERS,
+            width=12,
+            units={"observed_usd": USD, "largest_usd": USD},
+        ),
+        table(
+            "As told",
+            "The newest liquidations as their venues tell them; quantity in base coin,"
+            " notional in quote units.",
+            _TOLD,
+            width=12,
+        ),
     ],
     variables=[ASSET, VENUES, KINDS, INTERVAL],
     annotations=[marks("Cascades", "orange", _CHANGES), marks("Clusters", "purple", _RANGES)],
-)  # fmt: skip
+)

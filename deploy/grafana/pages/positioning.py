@@ -5,10 +5,11 @@ from deploy.grafana.panels import BASIS_POINTS, SHARE, USD, lines, scatter, stat
 from deploy.grafana.sql import ASSET, KINDS, VENUES, place
 
 _TEXT = """
-**Price against open interest**, by window: both up *new longs*, price up and OI down *short covering*,
-price down and OI up *new shorts*, both down *long closing*; *neutral* where either moved too little.
-**Book against flow**: imbalance of what rests beside cumulative delta over a minute. **Conviction**:
-spot beside perpetuals. **Trapped** is an estimate of positions under water, never a measurement.
+**Price against open interest**, by window: both up *new longs*, price up and OI down *short
+covering*, price down and OI up *new shorts*, both down *long closing*; *neutral* where either
+moved too little. **Book against flow**: imbalance of what rests beside cumulative delta over a
+minute. **Conviction**: spot beside perpetuals. **Trapped** is an estimate of positions under
+water, never a measurement.
 """
 
 _INTEREST = {
@@ -47,15 +48,14 @@ ORDER BY time
 _POINTS = f"""
 SELECT minute_start, price_change_bp, change AS interest_change
 FROM (
-    SELECT minute_start, window_seconds, price_change_bp FROM quadrants
+    SELECT minute_start, price_change_bp FROM quadrants
     WHERE {_ALL} AND window_seconds = 900 AND $__timeFilter_ms(minute_start)
 ) AS moved
 INNER JOIN (
-    SELECT minute_start, arrayJoin(arrayZip(windows_seconds, change)) AS one,
-           tupleElement(one, 1) AS window_seconds, tupleElement(one, 2) AS change
+    SELECT minute_start, change[indexOf(windows_seconds, 900)] AS change
     FROM open_interest
     WHERE {_ALL} AND $__timeFilter_ms(minute_start)
-) AS opened USING (minute_start, window_seconds)
+) AS opened USING minute_start
 ORDER BY minute_start DESC LIMIT 1000
 """
 
@@ -85,8 +85,10 @@ ORDER BY minute_start DESC, venue, symbol, window_seconds LIMIT 200
 """
 
 _CONVICTION = """
-SELECT bar_start, quote, intDiv(window_seconds, 60) AS window_minutes, state, spot_share, perp_share,
-       arrayStringConcat(spot_venues, ', ') AS spot_at, arrayStringConcat(perp_venues, ', ') AS perp_at
+SELECT bar_start, quote, intDiv(window_seconds, 60) AS window_minutes, state, spot_share,
+       perp_share,
+       arrayStringConcat(spot_venues, ', ') AS spot_at, arrayStringConcat(perp_venues, ', ')
+       AS perp_at
 FROM convictions
 WHERE asset = '$asset' AND $__timeFilter_ms(bar_start)
 ORDER BY bar_start DESC, quote LIMIT 200
@@ -124,36 +126,89 @@ DASHBOARD = dashboard(
     "Price against open interest, resting orders against takers, spot beside perpetuals.",
     [
         words("Units", _TEXT),
-        states("Price against open interest",
-               "Quadrant over all perpetuals by window, each minute. Nothing where open interest or price"
-               " is not known.", _QUADRANTS, _INTEREST),
-        states("Book against flow",
-               "What rests near mid beside what takers do, over all perpetuals, each minute.", _BOOK_FLOW,
-               _FLOW, height=4),
-        scatter("Price and open interest, 15 minutes",
-                "A point a minute: price change in basis points, change of open interest over the same"
-                " window as a share of it. Right and up: new longs.", _POINTS, x="price_change_bp",
-                y="interest_change", x_unit=BASIS_POINTS, unit=SHARE),
-        scatter("Flow and book",
-                "A point a minute: cumulative delta against its usual 95th percentile, and imbalance of"
-                " what rests, -1 to 1.", _AGAINST, x="cvd_normalised", y="obi", x_unit="short",
-                unit="short"),
-        lines("Change of open interest by venue", "Over a minute, as a share of it.", _CHANGE, unit=SHARE),
-        lines("Delta as a share of volume",
-              "By window, over all venues of a kind: 100 % is only taker buys.", _SHARES, unit=SHARE),
-        lines("Trapped, an estimate",
-              "Dollars of positions opened at worse prices than now, by side; estimated from open interest"
-              " and trades.", _TRAPPED, unit=USD, colours={"long": "red", "short": "green"}),
-        table("Conviction",
-              "Spot beside perpetuals of one quote: delta as a share of volume of each, and who is behind"
-              " it.", _CONVICTION, width=12, height=8, units={"spot_share": SHARE, "perp_share": SHARE}),
-        table("Quadrants by venue", "The same of each instrument, newest first.", _BY_VENUE, width=12,
-              units={"price_change_bp": BASIS_POINTS, "atr_bp": BASIS_POINTS}),
-        table("Funding and basis",
-              "Newest minute of each perpetual: rates of one interval and of a year, prices in quote"
-              " units.", _FUNDING, width=12,
-              units={"predicted_rate": SHARE, "predicted_rate_annual": SHARE,
-                     "settled_rate_annual": SHARE, "basis_bp": BASIS_POINTS}),
+        states(
+            "Price against open interest",
+            "Quadrant over all perpetuals by window, each minute. Nothing where open interest or"
+            " price is not known.",
+            _QUADRANTS,
+            _INTEREST,
+        ),
+        states(
+            "Book against flow",
+            "What rests near mid beside what takers do, over all perpetuals, each minute.",
+            _BOOK_FLOW,
+            _FLOW,
+            height=4,
+        ),
+        scatter(
+            "Price and open interest, 15 minutes",
+            "A point a minute: price change in basis points, change of open interest over the same"
+            " window as a share of it. Right and up: new longs.",
+            _POINTS,
+            x="price_change_bp",
+            y="interest_change",
+            x_unit=BASIS_POINTS,
+            unit=SHARE,
+        ),
+        scatter(
+            "Flow and book",
+            "A point a minute: cumulative delta against its usual 95th percentile, and imbalance of"
+            " what rests, -1 to 1.",
+            _AGAINST,
+            x="cvd_normalised",
+            y="obi",
+            x_unit="short",
+            unit="short",
+        ),
+        lines(
+            "Change of open interest by venue",
+            "Over a minute, as a share of it.",
+            _CHANGE,
+            unit=SHARE,
+        ),
+        lines(
+            "Delta as a share of volume",
+            "By window, over all venues of a kind: 100 % is only taker buys.",
+            _SHARES,
+            unit=SHARE,
+        ),
+        lines(
+            "Trapped, an estimate",
+            "Dollars of positions opened at worse prices than now, by side; estimated from open"
+            " interest and trades.",
+            _TRAPPED,
+            unit=USD,
+            colours={"long": "red", "short": "green"},
+        ),
+        table(
+            "Conviction",
+            "Spot beside perpetuals of one quote: delta as a share of volume of each, and who is"
+            " behind it.",
+            _CONVICTION,
+            width=12,
+            height=8,
+            units={"spot_share": SHARE, "perp_share": SHARE},
+        ),
+        table(
+            "Quadrants by venue",
+            "The same of each instrument, newest first.",
+            _BY_VENUE,
+            width=12,
+            units={"price_change_bp": BASIS_POINTS, "atr_bp": BASIS_POINTS},
+        ),
+        table(
+            "Funding and basis",
+            "Newest minute of each perpetual: rates of one interval and of a year, prices in quote"
+            " units.",
+            _FUNDING,
+            width=12,
+            units={
+                "predicted_rate": SHARE,
+                "predicted_rate_annual": SHARE,
+                "settled_rate_annual": SHARE,
+                "basis_bp": BASIS_POINTS,
+            },
+        ),
     ],
     variables=[ASSET, VENUES, KINDS],
-)  # fmt: skip
+)

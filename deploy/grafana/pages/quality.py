@@ -7,9 +7,10 @@ from deploy.grafana.sql import ASSET, INTERVAL, KINDS, LISTED, VENUES, place
 _TEXT = """
 **live**: data comes; **quiet**: none comes, and none is expected; **stale**: none comes and some
 should; **down**: no connection; **halted**, **not listed**: the venue says so. **Gap**: a hole in
-the trade ids, *repaired* by REST or *permanent*. **Coverage**: share of a bar's time in which a venue
-was there. **Conservation**: trades against bars made of them, and venues against their sum; both are
-zero where nothing is missing or late. **Lag**: from the venue's time to receipt, clocks as they are.
+the trade ids, *repaired* by REST or *permanent*. **Coverage**: share of a bar's time in which a
+venue was there. **Conservation**: trades against bars made of them, and venues against their sum;
+both are zero where nothing is missing or late. **Lag**: from the venue's time to receipt, clocks
+as they are.
 """
 
 _FEED_STATES = {
@@ -50,7 +51,8 @@ GROUP BY time, series ORDER BY time, series
 """
 
 _OFFSET = """
-SELECT from_time AS time, concat(venue, ' ', stream) AS series, min(clock_offset_us) / 1000 AS offset
+SELECT from_time AS time, concat(venue, ' ', stream) AS series, min(clock_offset_us) / 1000
+       AS offset
 FROM feed_summaries
 WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND $__timeFilter_ms(from_time)
   AND clock_offset_us IS NOT NULL
@@ -96,7 +98,8 @@ FROM (
     GROUP BY bar_start, venue, symbol
 ) AS made
 INNER JOIN (
-    SELECT toDateTime64(toStartOfInterval(event_time, toIntervalSecond($interval)), 6, 'UTC') AS bar_start,
+    SELECT toDateTime64(toStartOfInterval(event_time, toIntervalSecond($interval)), 6, 'UTC')
+           AS bar_start,
            toString(venue) AS venue, toString(symbol) AS symbol, sum(qty) AS tape
     FROM trades
     WHERE asset = '$asset' AND $__timeFilter_ms(event_time) AND {LISTED}
@@ -109,9 +112,11 @@ ORDER BY time, series
 _AGAINST_VENUES = """
 SELECT time, scope AS series, together - apart AS missing
 FROM (
-    SELECT bar_start AS time, toString(scope) AS scope, any(sell_qty + buy_qty + unknown_qty) AS together
+    SELECT bar_start AS time, toString(scope) AS scope, any(sell_qty + buy_qty + unknown_qty)
+           AS together
     FROM footprint_bars
-    WHERE asset = '$asset' AND scope IN ('perp', 'spot') AND interval_seconds = $interval AND is_final
+    WHERE asset = '$asset' AND scope IN ('perp', 'spot') AND interval_seconds = $interval
+    AND is_final
       AND status = 'complete' AND $__timeFilter_ms(bar_start)
     GROUP BY time, scope
 ) AS over
@@ -138,8 +143,10 @@ _LATE = """
 SELECT toStartOfInterval(from_time, toIntervalSecond($interval)) AS time,
        tupleElement(one, 1) AS series, sum(tupleElement(one, 2)) AS number
 FROM feed_summaries
-ARRAY JOIN [('duplicates', duplicates), ('out of order', out_of_order), ('2 s late', late_2_seconds),
-    ('30 s late', late_30_seconds), ('rejected', rejected), ('gaps', gaps), ('resyncs', resyncs)] AS one
+ARRAY JOIN [('duplicates', duplicates), ('out of order', out_of_order), ('2 s late',
+    late_2_seconds),
+    ('30 s late', late_30_seconds), ('rejected', rejected), ('gaps', gaps), ('resyncs',
+    resyncs)] AS one
 WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND $__timeFilter_ms(from_time)
 GROUP BY time, series ORDER BY time, series
 """
@@ -152,10 +159,12 @@ GROUP BY time, series ORDER BY time, series
 """
 
 _HOLES = """
-SELECT from_time AS time, to_time AS timeEnd, concat(venue, ' ', symbol, ': ', kind, ' ', detail) AS text,
+SELECT from_time AS time, to_time AS timeEnd, concat(venue, ' ', symbol, ': ', kind, ' ',
+       detail) AS text,
        [toString(kind), toString(venue)] AS tags
 FROM quality
-WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND kind IN ('gap_permanent', 'refused')
+WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND kind IN ('gap', 'gap_permanent',
+    'resync', 'refused')
   AND $__timeFilter_ms(from_time)
 ORDER BY time LIMIT 200
 """
@@ -166,40 +175,95 @@ DASHBOARD = dashboard(
     "Feed states, gaps, lag, coverage and conservation of one asset.",
     [
         words("Units", _TEXT),
-        states("Streams", "State of each stream, as its summary every 10 s says.", _FEEDS, _FEED_STATES,
-               height=10),
-        states("Bars", "Whether bars are complete, by instrument and over venues.", _BARS, _STATUS,
-               height=10),
-        lines("Lag", "From the venue's time to receipt, half and 99 % of items of ten seconds, in"
-              " milliseconds.", _LAG, unit="ms"),
-        lines("Clock offset", "Least lag of a stream in ten seconds, in milliseconds: below zero our clock"
-              " is behind the venue's.", _OFFSET, unit="ms"),
-        lines("Findings", "Gaps, repairs, resyncs, refusals and changes of state, by bar length.", _KINDS,
-              unit="short", style="bars", stacked=True),
-        lines("Items by fault", "Duplicates, late and rejected items, gaps and resyncs, by bar length.",
-              _LATE, unit="short", style="bars"),
-        lines("Coverage", "Share of each bar's time in which a venue's trades were there.", _COVERAGE,
-              unit=SHARE),
-        lines("Books that cannot be used", "Seconds out of ten in which a stream had no valid book.",
-              _BOOKS, unit="s"),
-        lines("Conservation: trades against bars",
-              "Trades stored less trades in the final bars of an instrument, in base coin. Above zero: came"
-              " after the bar was final and past correction. Bars cut by the time shown are left out.",
-              _AGAINST_TRADES, unit=COIN),
-        lines("Conservation: all against venues",
-              "Complete bars over venues less the sum of their venues' bars, in base coin: always zero.",
-              _AGAINST_VENUES, unit=COIN),
-        metric_lines("Time to receipt now",
-                     "99 % of trades of all assets, from the venue's time, by feed; and half of them.",
-                     ("feed:perptape_collector_venue_to_receive_seconds:p99_5m", "p99 {{feed}}"),
-                     ("feed:perptape_collector_venue_to_receive_seconds:p50_5m", "p50 {{feed}}"),
-                     unit="s"),
-        metric_lines("Findings of all assets", "By kind, a minute, of every feed.",
-                     ("sum by (kind) (60 * rate(perptape_collector_findings_total[5m]))", "{{kind}}"),
-                     unit="short"),
-        table("Gaps and faults", "Newest first, with the bounds of gaps and how much was fetched back.",
-              _GAPS),
+        states(
+            "Streams",
+            "State of each stream, as its summary every 10 s says.",
+            _FEEDS,
+            _FEED_STATES,
+            height=10,
+        ),
+        states(
+            "Bars",
+            "Whether bars are complete, by instrument and over venues.",
+            _BARS,
+            _STATUS,
+            height=10,
+        ),
+        lines(
+            "Lag",
+            "From the venue's time to receipt, half and 99 % of items of ten seconds, in"
+            " milliseconds.",
+            _LAG,
+            unit="ms",
+        ),
+        lines(
+            "Clock offset",
+            "Least lag of a stream in ten seconds, in milliseconds: below zero our clock"
+            " is behind the venue's.",
+            _OFFSET,
+            unit="ms",
+        ),
+        lines(
+            "Findings",
+            "Gaps, repairs, resyncs, refusals and changes of state, by bar length.",
+            _KINDS,
+            unit="short",
+            style="bars",
+            stacked=True,
+        ),
+        lines(
+            "Items by fault",
+            "Duplicates, late and rejected items, gaps and resyncs, by bar length.",
+            _LATE,
+            unit="short",
+            style="bars",
+        ),
+        lines(
+            "Coverage",
+            "Share of each bar's time in which a venue's trades were there.",
+            _COVERAGE,
+            unit=SHARE,
+        ),
+        lines(
+            "Books that cannot be used",
+            "Seconds out of ten in which a stream had no valid book.",
+            _BOOKS,
+            unit="s",
+        ),
+        lines(
+            "Conservation: trades against bars",
+            "Trades stored less trades in the final bars of an instrument, in base coin. Above"
+            " zero: came after the bar was final and past correction. Bars cut by the time shown"
+            " are left out.",
+            _AGAINST_TRADES,
+            unit=COIN,
+        ),
+        lines(
+            "Conservation: all against venues",
+            "Complete bars over venues less the sum of their venues' bars, in base coin: always"
+            " zero.",
+            _AGAINST_VENUES,
+            unit=COIN,
+        ),
+        metric_lines(
+            "Time to receipt now",
+            "99 % of trades of all assets, from the venue's time, by feed; and half of them.",
+            ("feed:perptape_collector_venue_to_receive_seconds:p99_5m", "p99 {{feed}}"),
+            ("feed:perptape_collector_venue_to_receive_seconds:p50_5m", "p50 {{feed}}"),
+            unit="s",
+        ),
+        metric_lines(
+            "Findings of all assets",
+            "By kind, a minute, of every feed.",
+            ("sum by (kind) (60 * rate(perptape_collector_findings_total[5m]))", "{{kind}}"),
+            unit="short",
+        ),
+        table(
+            "Gaps and faults",
+            "Newest first, with the bounds of gaps and how much was fetched back.",
+            _GAPS,
+        ),
     ],
     variables=[ASSET, VENUES, KINDS, INTERVAL],
-    annotations=[marks("Permanent gaps and refusals", "red", _HOLES)],
-)  # fmt: skip
+    annotations=[marks("Gaps, resyncs, refusals", "red", _HOLES)],
+)

@@ -5,10 +5,10 @@ from deploy.grafana.panels import BASIS_POINTS, PRICE, SHARE, USD, candles, line
 from deploy.grafana.sql import ASSET, INTERVAL, KINDS, VENUES, page
 
 _TEXT = """
-A **setup** is armed, then triggered, confirmed or not; all five are *experimental*. **Outcome**: the
-return from the next minute's price on, in basis points, in the direction of the setup, with how far
-it went against and along. **Worth**: the mean of outcomes beside random times of the same hours; a
-difference whose 95 % interval has zero in it says nothing. None of this is advice.
+A **setup** is armed, then triggered, confirmed or not; all five are *experimental*. **Outcome**:
+the return from the next minute's price on, in basis points, in the direction of the setup, with
+how far it went against and along. **Worth**: the mean of outcomes beside random times of the same
+hours; a difference whose 95 % interval has zero in it says nothing. None of this is advice.
 """
 
 _BARS = """
@@ -25,7 +25,8 @@ _OF_SCOPES = """(venue = '' AND toString(scope) IN (${kind:singlequote})
 
 _SETUPS = f"""
 SELECT event_time, setup, variant, side, state, reason, venue, symbol, price, level_low, level_high,
-       limit_price, weight, provisional, status, armed_time, arrayStringConcat(evidence, ', ') AS evidence
+       limit_price, weight, provisional, status, armed_time, arrayStringConcat(evidence, ', ')
+       AS evidence
 FROM setup_states
 WHERE asset = '$asset' AND {_OF_SCOPES} AND $__timeFilter_ms(armed_time)
 ORDER BY event_time DESC, revision DESC LIMIT 1 BY id LIMIT 200
@@ -84,11 +85,13 @@ SELECT event_time AS time, concat(setup, ' ', variant, ' ', side, ' ', state) AS
 FROM setup_states
 WHERE asset = '$asset' AND {_OF_SCOPES} AND state IN ('triggered', 'confirmed', 'invalidated')
   AND $__timeFilter_ms(event_time) AND armed_time >= $__fromTime_ms - INTERVAL 1 DAY
+  AND armed_time <= $__toTime_ms
 ORDER BY time LIMIT 200
 """
 
 _LARGE = """
-SELECT start_time AS time, end_time AS timeEnd, concat(kind, ' ', side, ' ', state, ' ', venue) AS text,
+SELECT start_time AS time, end_time AS timeEnd, concat(kind, ' ', side, ' ', state, ' ',
+       venue) AS text,
        [toString(kind)] AS tags
 FROM event_states
 WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND kind != 'zone'
@@ -102,33 +105,77 @@ DASHBOARD = dashboard(
     "Setups with their states, flow events, outcomes, and what each kind was worth.",
     [
         words("Units", _TEXT),
-        candles("Price of perpetuals",
-                "In quote units, volume in base coin. Marks: setups as they were triggered, confirmed and"
-                " refuted, and flow events.", _BARS),
-        table("Setups",
-              "Newest state of each that was armed in the time shown: prices in quote units, weight 0 to"
-              " 1, what it stands on.", _SETUPS, units={"price": PRICE},
-              link=("setup", page("footprint"))),
-        table("Worth",
-              "By kind and minutes after: mean and median return in basis points, share above zero, the"
-              " same of random times, and the difference with its 95 % interval.", _WORTH,
-              units={name: BASIS_POINTS for name in (
-                  "mean_bp", "median_bp", "baseline_mean_bp", "difference_bp", "difference_low_bp",
-                  "difference_high_bp")} | {"positive_share": SHARE}),
-        table("Outcomes",
-              "What followed each event after some minutes, in basis points of its direction; nothing, with"
-              " its reason, where prices are missing.", _OUTCOMES, width=12,
-              units={name: BASIS_POINTS for name in ("return_bp", "adverse_bp", "favourable_bp")}),
-        lines("Return after 15 minutes", "Of each event, in basis points of its direction.", _RETURNS,
-              unit=BASIS_POINTS, style="points", height=10),
-        lines("Flow events", "How many of each kind began in a bar.", _EVENT_COUNTS, unit="short",
-              style="bars", stacked=True, height=10),
-        table("Flow events, newest", "Newest state of each: bounds in quote units, size in base coin and"
-              " dollars.", _EVENTS, width=12, units={"usd": USD}),
-        table("Alerts", "What the rules in force found, with the value and the threshold of the rule.",
-              _ALERTS),
+        candles(
+            "Price of perpetuals",
+            "In quote units, volume in base coin. Marks: setups as they were triggered,"
+            " confirmed and refuted, and flow events.",
+            _BARS,
+        ),
+        table(
+            "Setups",
+            "Newest state of each that was armed in the time shown: prices in quote units,"
+            " weight 0 to 1, what it stands on.",
+            _SETUPS,
+            units={"price": PRICE},
+            link=("setup", page("footprint")),
+        ),
+        table(
+            "Worth",
+            "By kind and minutes after: mean and median return in basis points, share above"
+            " zero, the same of random times, and the difference with its 95 % interval.",
+            _WORTH,
+            units=dict.fromkeys(
+                (
+                    "mean_bp",
+                    "median_bp",
+                    "baseline_mean_bp",
+                    "difference_bp",
+                    "difference_low_bp",
+                    "difference_high_bp",
+                ),
+                BASIS_POINTS,
+            )
+            | {"positive_share": SHARE},
+        ),
+        table(
+            "Outcomes",
+            "What followed each event after some minutes, in basis points of its direction;"
+            " nothing, with its reason, where prices are missing.",
+            _OUTCOMES,
+            width=12,
+            units=dict.fromkeys(("return_bp", "adverse_bp", "favourable_bp"), BASIS_POINTS),
+        ),
+        lines(
+            "Return after 15 minutes",
+            "Of each event, in basis points of its direction.",
+            _RETURNS,
+            unit=BASIS_POINTS,
+            style="points",
+            height=10,
+        ),
+        lines(
+            "Flow events",
+            "How many of each kind began in a bar.",
+            _EVENT_COUNTS,
+            unit="short",
+            style="bars",
+            stacked=True,
+            height=10,
+        ),
+        table(
+            "Flow events, newest",
+            "Newest state of each: bounds in quote units, size in base coin and dollars.",
+            _EVENTS,
+            width=12,
+            units={"usd": USD},
+        ),
+        table(
+            "Alerts",
+            "What the rules in force found, with the value and the threshold of the rule.",
+            _ALERTS,
+        ),
     ],
     variables=[ASSET, VENUES, KINDS, INTERVAL],
     annotations=[marks("Setups", "blue", _TRIGGERED), marks("Flow events", "yellow", _LARGE)],
     since="now-1d",
-)  # fmt: skip
+)
