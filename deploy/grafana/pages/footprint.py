@@ -6,10 +6,10 @@ from deploy.grafana.sql import ASSET, INTERVAL, ONE_KIND, ONE_SERIES, ONE_VENUE,
 
 _TEXT = """
 Cells are **sell x buy** of takers in base coin. **▲** buy, **▼** sell imbalance: against the row
-beside it diagonally, at least three times (nothing where a bar is not complete). **POC**: row with
-the most volume; **value area**: 70 % around it. One venue has all its trades; *all* is what venues
-of the kind traded together. Choose another time or bar length for other bars: up to 12 are written
-out, up to 300 drawn.
+beside it diagonally, at least three times (none where rows over venues are finer than their prices
+stand apart). **POC**: row with the most volume; **value area**: 70 % around it. One venue has all
+its trades; *all* is what venues of the kind traded together. Choose another time or bar length for
+other bars: up to 12 are written out, up to 300 drawn.
 """
 
 _OF = f"""asset = '$asset' AND {ONE_SERIES} AND interval_seconds = $interval
@@ -100,8 +100,8 @@ DASHBOARD = dashboard(
         words("Units", _TEXT),
         cells(
             "Volume by price",
-            "Traded at each price row, in base coin; a cell ends where its bar ends. Rows without a"
-            " trade in the time shown are left out.",
+            "Traded at each price row, in base coin; a cell ends where its bar ends. Rows that"
+            " no bar reached are left out.",
             _CELLS % "sell_qty + buy_qty + unknown_qty",
             unit=COIN,
         ),
@@ -131,8 +131,8 @@ DASHBOARD = dashboard(
         lines("Close, POC and value area", "By bar, in quote units.", _LEVELS, unit=PRICE),
         lines(
             "Rows with an imbalance",
-            "How many rows of a bar have one: buy upwards, sell downwards. Nothing where the bar"
-            " is not complete.",
+            "How many rows of a bar have one: buy upwards, sell downwards. None where rows over"
+            " venues are too fine: take higher ones.",
             _IMBALANCES,
             unit="short",
             style="bars",

@@ -5,11 +5,11 @@ from deploy.grafana.panels import USD, candles, cells, lines, states, table, wor
 from deploy.grafana.sql import ASSET, INTERVAL, KINDS, VENUES, place
 
 _TEXT = """
-**Observed**: what venues told, a lower bound where a feed is throttled. **Upper**: all that could
-have been liquidated, from the same trades and open interest. **Estimate**: between them, never a
-measurement. **Long** liquidated means sold by force, **short** bought. The same trades may be on
-the tape: never add them to its volume. *Levels* are estimated from open interest and price, with
-assumed leverage.
+**Observed**: what venues told, a lower bound where a feed is throttled. **Upper**: all that takers
+traded in the closing direction on the same venue. **Estimate**: between them where a feed is
+throttled, never a measurement. **Long** liquidated means sold by force, **short** bought. The same
+trades may be on the tape: never add them to its volume. *Levels* are estimated from open interest
+and price, with assumed leverage.
 """
 
 _STATES = {

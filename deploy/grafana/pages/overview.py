@@ -190,7 +190,7 @@ DASHBOARD = dashboard(
         ),
         lines(
             "Basis",
-            "Mark above index of each perpetual, in basis points.",
+            "Middle of the book above the index of each perpetual, in basis points.",
             _BASIS,
             unit=BASIS_POINTS,
         ),

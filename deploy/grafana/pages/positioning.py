@@ -7,9 +7,9 @@ from deploy.grafana.sql import ASSET, KINDS, VENUES, place
 _TEXT = """
 **Price against open interest**, by window: both up *new longs*, price up and OI down *short
 covering*, price down and OI up *new shorts*, both down *long closing*; *neutral* where either
-moved too little. **Book against flow**: imbalance of what rests beside cumulative delta over a
-minute. **Conviction**: spot beside perpetuals. **Trapped** is an estimate of positions under
-water, never a measurement.
+moved too little. **Book against flow**: imbalance of what rests within 0.2 % of mid over 30 s,
+beside CVD of perpetuals over 30 minutes against its 95th percentile. **Conviction**: spot beside
+perpetuals. **Trapped** is an estimate of positions under water, never a measurement.
 """
 
 _INTEREST = {
@@ -135,7 +135,7 @@ DASHBOARD = dashboard(
         ),
         states(
             "Book against flow",
-            "What rests near mid beside what takers do, over all perpetuals, each minute.",
+            "What rests near mid beside CVD over 30 minutes, over all perpetuals, each minute.",
             _BOOK_FLOW,
             _FLOW,
             height=4,
@@ -152,7 +152,7 @@ DASHBOARD = dashboard(
         ),
         scatter(
             "Flow and book",
-            "A point a minute: cumulative delta against its usual 95th percentile, and imbalance of"
+            "A point a minute: CVD over 30 minutes against its 95th percentile, and imbalance of"
             " what rests, -1 to 1.",
             _AGAINST,
             x="cvd_normalised",

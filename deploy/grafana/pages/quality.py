@@ -103,9 +103,11 @@ INNER JOIN (
            toString(venue) AS venue, toString(symbol) AS symbol, sum(qty) AS tape
     FROM trades
     WHERE asset = '$asset' AND $__timeFilter_ms(event_time) AND {LISTED}
+      AND event_time >= $__toTime_ms - INTERVAL 6 HOUR
     GROUP BY bar_start, venue, symbol
 ) AS told USING (bar_start, venue, symbol)
-WHERE bar_start >= $__fromTime_ms AND bar_start <= $__toTime_ms - toIntervalSecond($interval)
+WHERE bar_start >= greatest($__fromTime_ms, $__toTime_ms - INTERVAL 6 HOUR)
+  AND bar_start <= $__toTime_ms - toIntervalSecond($interval)
 ORDER BY time, series
 """
 
@@ -233,8 +235,8 @@ DASHBOARD = dashboard(
         lines(
             "Conservation: trades against bars",
             "Trades stored less trades in the final bars of an instrument, in base coin. Above"
-            " zero: came after the bar was final and past correction. Bars cut by the time shown"
-            " are left out.",
+            " zero: came after the bar was final and past correction. Six hours at most; bars"
+            " cut by the time shown are left out.",
             _AGAINST_TRADES,
             unit=COIN,
         ),

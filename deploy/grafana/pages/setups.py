@@ -6,7 +6,7 @@ from deploy.grafana.sql import ASSET, INTERVAL, KINDS, VENUES, page
 
 _TEXT = """
 A **setup** is armed, then triggered, confirmed or not; all five are *experimental*. **Outcome**:
-the return from the next minute's price on, in basis points, in the direction of the setup, with
+the return after some minutes from its entry, in basis points, in the direction of the setup, with
 how far it went against and along. **Worth**: the mean of outcomes beside random times of the same
 hours; a difference whose 95 % interval has zero in it says nothing. None of this is advice.
 """
