@@ -158,8 +158,8 @@ def cells(
 ) -> Json:
     """Return a heat map: columns `time` (where a cell ends), `series` (its price row) and a value.
 
-    At most 120 columns, so that a page stays light. `symmetric` colours stand around zero as far as
-    the data does, the others begin at it.
+    At most 120 columns, so that a page stays light. `symmetric` values are shares from -1 to 1, and
+    so are the colours.
     """
     return {
         **_panel("heatmap", title, about, width, height),
@@ -178,6 +178,7 @@ def cells(
                 "scale": "exponential",
                 "scheme": scheme,
                 "steps": 64,
+                **({"max": 1, "min": -1} if symmetric else {}),
             },
             "rowsFrame": {"layout": "ge"},
             "tooltip": {"mode": "single", "yHistogram": False},

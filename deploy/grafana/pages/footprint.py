@@ -1,7 +1,7 @@
 """Footprint: what traded at which price, bar by bar."""
 
 from deploy.grafana.board import dashboard
-from deploy.grafana.panels import BUY, COIN, PRICE, SELL, cells, lines, matrix, table, words
+from deploy.grafana.panels import BUY, COIN, PRICE, SELL, SHARE, cells, lines, matrix, table, words
 from deploy.grafana.sql import ASSET, INTERVAL, ONE_KIND, ONE_SERIES, ONE_VENUE, ROW
 
 _TEXT = """
@@ -17,7 +17,7 @@ _OF = f"""asset = '$asset' AND {ONE_SERIES} AND interval_seconds = $interval
 
 _CELLS = f"""
 SELECT bar_start + toIntervalSecond($interval) AS time, toString(row_price) AS series,
-       toFloat64(%s) AS cell
+       %s AS cell
 FROM footprint_rows
 WHERE {_OF} AND $__timeFilter_ms(bar_start)
   AND bar_start >= $__toTime_ms - toIntervalSecond(300 * $interval)
@@ -102,14 +102,15 @@ DASHBOARD = dashboard(
             "Volume by price",
             "Traded at each price row, in base coin; a cell ends where its bar ends. Rows that"
             " no bar reached are left out.",
-            _CELLS % "sell_qty + buy_qty + unknown_qty",
+            _CELLS % "toFloat64(sell_qty + buy_qty + unknown_qty)",
             unit=COIN,
         ),
         cells(
             "Delta by price",
-            "Taker buys less taker sells at each price row, in base coin: green bought, red sold.",
-            _CELLS % "delta",
-            unit=COIN,
+            "Taker buys less taker sells at each price row, as a share of the largest of them,"
+            " either way, in the time shown: green bought, red sold.",
+            _CELLS % "toFloat64(delta) / nullIf(max(abs(toFloat64(delta))) OVER (), 0)",
+            unit=SHARE,
             scheme="RdYlGn",
             symmetric=True,
         ),
