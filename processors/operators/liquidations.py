@@ -20,7 +20,6 @@ from processors.liquidation.tally import (
     of_instrument,
     over_venues,
 )
-from processors.measures.aggressor import aggressor_notional
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -95,7 +94,7 @@ class LiquidationOperator:
             if tally is None:
                 tally = minute.tallies[member.name] = Tally()
             any_row |= tally.take_rows(member.liquidations, member.sampling)
-            tally.take_trades(aggressor_notional(member.trades))
+            tally.take_trades(member.columns.aggressor_notional)
         minute.told.add(second)
         minute.traded.add(second)
         clusters = self._clustered(second, members)
@@ -161,7 +160,7 @@ class LiquidationOperator:
         for member in members:
             tally = span.tallies[member.name] = Tally()
             tally.take_rows(member.liquidations, member.sampling)
-            tally.take_trades(aggressor_notional(member.trades))
+            tally.take_trades(member.columns.aggressor_notional)
         keys = {member.name: member.key for member in members}
         completeness = span.told.record(span.tallies)
         return self._record(second, span, keys, completeness, clusters)
