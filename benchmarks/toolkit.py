@@ -3,7 +3,8 @@
 `benchmarks.toolkit_log` writes the topics of 45 instruments. After 15 seconds of log, in which the
 first seconds are closed, half a minute is measured on one core; a full minute ends within. Wanted
 are 150,000 trades/s and 2,000 books/s, which go by in the same time. `limit` decodes the same
-records and adds the trades to a dict of rows, the least that any order-flow service must do.
+records and adds the trades to a dict of rows, the least that any order-flow service must do; all
+ways take turns every second, so that they see the same machine.
 
 The table is of another run, in which every operator is timed; what is made once for all of them is
 in a row of its own, and so is the encoding of the outputs, which the host does. State is the
@@ -15,18 +16,19 @@ largest of an asset's snapshots at the end; what bounds it is in the operators' 
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from benchmarks.toolkit_log import BATCH, START_US, US, Written, write_topics
+from benchmarks.toolkit_log import BATCH, US, Written, write_topics
 from processors.asset import EngineParams
 from processors.engine import Engine
 from processors.operator import Output
 from processors.scopes import PERP, SPOT
 from processors.seconds.second import Second
 from runtime.memory import relax_cycle_collection
-from schemas.topics import BOOKS, TOPICS
+from schemas.topics import BOOKS, LIQUIDATIONS, TICKERS, TRADES
 from schemas.trades import TradeBatch
 
 WARM_UP_SECONDS = 15
@@ -124,56 +126,63 @@ def _share(second: Second) -> list[Output]:
     return []
 
 
-def limit(records: Sequence[Written]) -> float:
-    """Return the processor seconds in which records are decoded and trades added to rows."""
-    decode = {
-        topic: msgspec.json.Decoder(TOPICS[topic].record).decode
-        for topic in {record.topic for record in records}
+class Limit:
+    """Decodes records and adds the trades to a dict of rows."""
+
+    def __init__(self) -> None:
+        topics = (TRADES, BOOKS, LIQUIDATIONS, TICKERS)
+        self._decode = {one.name: msgspec.json.Decoder(one.record).decode for one in topics}
+        self._rows: dict[tuple[str, str, str, int], list[int]] = {}
+
+    def over(self, records: Sequence[Written]) -> float:
+        """Return the processor seconds that the next records take."""
+        decode, rows = self._decode, self._rows
+        started = time.process_time()
+        for record in records:
+            batch = decode[record.topic](record.value)
+            if isinstance(batch, TradeBatch):
+                asset, venue, symbol = batch.asset, batch.venue, batch.symbol
+                for _, price, qty, side, _, _ in batch.rows:
+                    cell = rows.setdefault((asset, venue, symbol, price // 100), [0, 0, 0])
+                    cell[side] += qty
+        return time.process_time() - started
+
+
+def by_second(records: Sequence[Written]) -> list[list[Written]]:
+    """Return records in pieces of a second of receipt."""
+    pieces = groupby(records, lambda record: record.time_us // US)
+    return [list(piece) for _, piece in pieces]
+
+
+def compare(pieces: Sequence[Sequence[Written]], trades: int, books: int) -> None:
+    """Print what the whole costs beside its parts: second by second, on the same machine."""
+    ways: dict[str, Limit | Run] = {
+        "limit": Limit(),
+        "footprint and cvd alone": Run(with_toolkit=False),
+        "all operators": Run(with_toolkit=True),
     }
-    rows: dict[tuple[str, str, str, int], list[int]] = {}
-    started = time.process_time()
-    for record in records:
-        batch = decode[record.topic](record.value)
-        if isinstance(batch, TradeBatch):
-            asset, venue, symbol = batch.asset, batch.venue, batch.symbol
-            for _, price, qty, side, _, _ in batch.rows:
-                cell = rows.setdefault((asset, venue, symbol, price // 100), [0, 0, 0])
-                cell[side] += qty
-    return time.process_time() - started
-
-
-def main() -> None:
-    """Print the tables."""
-    records = write_topics(WARM_UP_SECONDS + SECONDS)
-    border_us = START_US + WARM_UP_SECONDS * US
-    before = [record for record in records if record.time_us < border_us]
-    measured = records[len(before) :]
-    trades = sum(record.trades for record in measured)
-    books = sum(record.topic == BOOKS.name for record in measured)
-    relax_cycle_collection()
-    least = limit(measured)
-    print(
-        f"{trades / SECONDS:,.0f} trades/s in batches of {BATCH} and {books / SECONDS:,.0f} books/s"
-        f" of log time, {SECONDS} seconds"
-    )
+    spent = dict.fromkeys(ways, 0.0)
+    for place, piece in enumerate(pieces):
+        for name, way in ways.items():
+            seconds = way.over(piece)
+            if place >= WARM_UP_SECONDS:
+                spent[name] += seconds
     print(f"{'path':<28}{'trades/s':>10}{'books/s':>9}{'us a trade':>12}{'/limit':>8}")
-
-    def row(label: str, spent: float) -> None:
+    for name, seconds in spent.items():
         print(
-            f"{label:<28}{trades / spent:>10,.0f}{books / spent:>9,.0f}"
-            f"{spent / trades * 1e6:>12.2f}{least / spent:>8.3f}"
+            f"{name:<28}{trades / seconds:>10,.0f}{books / seconds:>9,.0f}"
+            f"{seconds / trades * 1e6:>12.2f}{spent['limit'] / seconds:>8.3f}"
         )
-
-    row("limit", least)
-    for label, with_toolkit in (("footprint and cvd alone", False), ("all operators", True)):
-        run = Run(with_toolkit=with_toolkit)
-        run.over(before)
-        row(label, run.over(measured))
     print(f"{'wanted':<28}{WANTED_TRADES:>10,}{WANTED_BOOKS:>9,}")
+
+
+def by_operator(pieces: Sequence[Sequence[Written]], trades: int) -> None:
+    """Print what each operator costs and holds."""
     clock, run = Clock(), Run(with_toolkit=True)
-    run.over(before)
+    for piece in pieces[:WARM_UP_SECONDS]:
+        run.over(piece)
     run.watch(clock)
-    spent = run.over(measured)
+    spent = sum([run.over(piece) for piece in pieces[WARM_UP_SECONDS:]])
     clock.spent[REST] = spent - sum(clock.spent.values())
     states = run.state_bytes()
     print(f"{'operator':<28}{'share':>7}{'us a trade':>12}{'records':>9}{'state':>10}")
@@ -183,6 +192,21 @@ def main() -> None:
             f"{name:<28}{seconds / spent:>7.1%}{seconds / trades * 1e6:>12.2f}"
             f"{clock.records[name]:>9,}{size:>10}"
         )
+
+
+def main() -> None:
+    """Print the tables."""
+    pieces = by_second(write_topics(WARM_UP_SECONDS + SECONDS))
+    measured = [record for piece in pieces[WARM_UP_SECONDS:] for record in piece]
+    trades = sum(record.trades for record in measured)
+    books = sum(record.topic == BOOKS.name for record in measured)
+    relax_cycle_collection()
+    print(
+        f"{trades / SECONDS:,.0f} trades/s in batches of {BATCH} and {books / SECONDS:,.0f} books/s"
+        f" of log time, {SECONDS} seconds"
+    )
+    compare(pieces, trades, books)
+    by_operator(pieces, trades)
 
 
 if __name__ == "__main__":

@@ -77,9 +77,9 @@ class Pieces:
     def _unknown(self, start: int, end: int) -> tuple[int, int, int]:
         """Return number, lots and notional of the trades without a side."""
         columns = self.columns
-        places = [place for place in range(start, end) if not columns.sides[place]]
-        lots = sum([columns.qtys[place] for place in places])
-        return len(places), lots, sum([columns.notional[place] for place in places])
+        trades = [trade for trade in columns.trades[start:end] if not trade[5]]
+        lots = sum([trade[4] for trade in trades])
+        return len(trades), lots, sum([trade[3] * trade[4] for trade in trades])
 
     def part(self, place: int, lots: int, *, begins: bool) -> Piece:
         """Return a part of one trade; only the part that it begins with counts as a trade."""

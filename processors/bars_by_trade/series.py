@@ -183,12 +183,12 @@ def _reach(rest: Rest, cumulative: list[int], need: int) -> tuple[int, bool]:
 def _range(bar: TapeBar, rest: Rest, limit: int) -> tuple[int, bool]:
     """Find the first trade that high less low exceeds the limit with; it is outside."""
     pieces, start, last = rest
+    path = bar.path.then(pieces.piece(start, last).path)
+    if path.high is None or path.low is None or path.high - path.low <= limit:
+        return last, False
     prices = pieces.columns.prices[start:last]
     high = prices[0] if bar.path.high is None else bar.path.high
     low = prices[0] if bar.path.low is None else bar.path.low
-    highest, lowest = max(prices), min(prices)
-    if max(high, highest) - min(low, lowest) <= limit:
-        return last, False
     highs = accumulate(prices, max, initial=high)
     lows = accumulate(prices, min, initial=low)
     fits = bisect_right(list(map(sub, highs, lows)), limit) - 1  # it only grows

@@ -12,8 +12,8 @@ Cost: about 0.2 us a trade for `breaks`; a `Sweep` is made only of what is looke
 """
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
-from operator import mul
+from itertools import accumulate, compress, pairwise, repeat
+from operator import floordiv, mul, ne, or_, sub
 from typing import NamedTuple
 
 from processors.trades import Trade
@@ -59,17 +59,26 @@ def breaks(times: Sequence[int], sides: Sequence[int], ranks: Sequence[int]) -> 
     """Return the same of trades that are columns already."""
     if not times:
         return []
-    milliseconds = [time_us // _MILLISECOND_US for time_us in times]
-    pairs = zip(milliseconds, milliseconds[1:], sides, sides[1:], ranks, ranks[1:], strict=False)
-    found = [0]
-    found += [
-        index
-        for index, (before, now, side_before, side, rank_before, rank) in enumerate(pairs, 1)
-        if before != now
-        or side_before != side
-        or (rank != rank_before + 1 and (rank & _BATCH_MASK or rank <= rank_before))
+    places = range(1, len(times))
+    milliseconds = list(map(floordiv, times, repeat(_MILLISECOND_US)))
+    another_time = map(ne, milliseconds, milliseconds[1:])
+    another = map(or_, another_time, map(ne, sides, sides[1:]))
+    found = [0, *compress(places, another)]
+    broken = _broken(ranks)
+    return sorted({*found, *broken}) if broken else found
+
+
+def _broken(ranks: Sequence[int]) -> list[int]:
+    """Return the places at which the range of ids does not go on."""
+    first, count = ranks[0], len(ranks)
+    if ranks[-1] - first == count - 1 and ranks == tuple(range(first, first + count)):
+        return []
+    not_next = map(ne, map(sub, ranks[1:], ranks), repeat(1))
+    return [
+        place
+        for place in compress(range(1, count), not_next)
+        if ranks[place] & _BATCH_MASK or ranks[place] <= ranks[place - 1]
     ]
-    return found
 
 
 def notionals(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:

@@ -150,7 +150,7 @@ class AbsorptionOperator:
             changes += self._end_all(member, instrument)
         if not complete:
             return changes
-        one = slice_of(member.trades, member.books, self._given.book_levels)
+        one = slice_of(member.columns, member.books, self._given.book_levels)
         instrument.window.push(one)
         changes += self._follow(second, member, instrument)
         if instrument.window.full:

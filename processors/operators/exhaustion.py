@@ -98,7 +98,7 @@ class ExhaustionOperator:
                 if flow is None:
                     flow = self._flows[name] = self._flow()
                 complete = member.trade_stream.complete
-                flow.take(second.start_us, member.trades if complete else None)
+                flow.take(second.start_us, member.columns if complete else None)
                 outputs += self._of_flow(second, member, flow)
         if second.bars:
             for bar in base_bars(second):

@@ -70,44 +70,35 @@ class Columns:
         return 0 not in self.sides
 
     @cached_property
-    def signed(self) -> list[int]:
-        """Lots, below zero where the seller was the aggressor, 0 without a side."""
-        return list(map(mul, self.qtys, self.sides))
-
-    @cached_property
-    def notional(self) -> list[int]:
-        """Ticks times lots."""
-        return list(map(mul, self.prices, self.qtys))
-
-    @cached_property
     def lots(self) -> list[int]:
         """Cumulative lots."""
         return list(accumulate(self.qtys, initial=0))
 
     @cached_property
     def deltas(self) -> list[int]:
-        """Cumulative signed lots."""
-        return list(accumulate(self.signed, initial=0))
+        """Cumulative lots, those of sellers below zero."""
+        return list(accumulate(map(mul, self.qtys, self.sides), initial=0))
 
     @cached_property
     def notionals(self) -> list[int]:
         """Cumulative ticks times lots."""
-        return list(accumulate(self.notional, initial=0))
+        return list(accumulate(map(mul, self.prices, self.qtys), initial=0))
 
     @cached_property
     def delta_notionals(self) -> list[int]:
-        """Cumulative ticks times signed lots."""
-        return list(accumulate(map(mul, self.notional, self.sides), initial=0))
+        """Cumulative ticks times lots, those of sellers below zero."""
+        signed = map(mul, self.qtys, self.sides)
+        return list(accumulate(map(mul, self.prices, signed), initial=0))
 
     @cached_property
     def volume(self) -> Volume:
         """What traded with a side."""
         if self.sided:
             return Volume(self.lots[-1], self.notionals[-1])
-        return Volume(
-            sum([lots for lots, side in zip(self.qtys, self.sides, strict=True) if side]),
-            sum([worth for worth, side in zip(self.notional, self.sides, strict=True) if side]),
-        )
+        sided = [
+            (lots, trade[3] * lots) for trade in self.trades if trade[5] and (lots := trade[4])
+        ]
+        return Volume(sum([lots for lots, _ in sided]), sum([worth for _, worth in sided]))
 
     @property
     def aggressor_notional(self) -> tuple[int, int]:

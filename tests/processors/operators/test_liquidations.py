@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from processors.liquidation.params import LiquidationParams
-from processors.measures.aggressor import aggressor_notional
 from processors.operators.liquidations import LiquidationOperator
+from processors.seconds.columns import Columns
 from processors.seconds.second import Liquidation, MemberSecond, Second
 from schemas.lineage import Status
 from schemas.liquidation_flow import (
@@ -148,8 +148,8 @@ def test_the_upper_bound_is_what_aggressors_took_in_the_closing_direction(
 
 def test_a_trade_of_unknown_side_bounds_neither_side() -> None:
     trades = [trade(0, 10, 3, 1), trade(0, 7, 2, -1), trade(0, 5, 100, 0)]
-    assert aggressor_notional(trades) == (30, 14)
-    assert aggressor_notional(trades[2:]) == aggressor_notional([]) == (0, 0)
+    assert Columns(trades).aggressor_notional == (30, 14)
+    assert Columns(trades[2:]).aggressor_notional == Columns([]).aggressor_notional == (0, 0)
 
 
 def test_more_told_than_traded_is_inconsistent_and_only_what_was_told_is_published() -> None:
