@@ -1,8 +1,8 @@
 """The topics of six assets as `benchmarks.toolkit` reads them: all instruments of `simulator`.
 
-Perpetuals and spot of four venues on their own grids, 45 instruments. A book of every instrument
-each 100 ms, 75 trades for every book (150,000 to 2,000), a ticker and a liquidation a second of
-every perpetual. Busy assets trade more, by the weights of the load benchmarks; an order has two
+Perpetuals and spot of four venues on their own grids, 45 instruments. Books of every instrument at
+one pace, 75 trades for every book (150,000 to 2,000), a ticker and a liquidation a second of every
+perpetual. Busy assets trade more, by the weights of the load benchmarks; an order has two
 fills on average, at one moment and side.
 """
 
@@ -32,7 +32,6 @@ from simulator.model import SimInstrument
 
 BATCH = 50
 TRADES_PER_BOOK = 75
-BOOK_US = 100_000
 START_US = 1_704_110_430_000_000
 """Half a minute past a full hour."""
 US = 1_000_000
@@ -54,24 +53,29 @@ class Written(NamedTuple):
     trades: int = 0
 
 
-def write_topics(seconds: int) -> list[Written]:
-    """Return the records of all topics in the order of their receipt."""
-    rate = TRADES_PER_BOOK * US / BOOK_US * sum(len(listings(asset)) for asset in LISTED_ASSETS)
+def write_topics(seconds: int, book_us: int) -> list[Written]:
+    """Return the records of all topics in the order of their receipt.
+
+    Args:
+        seconds: how many, of log time.
+        book_us: the time from one book of an instrument to the next.
+    """
+    rate = TRADES_PER_BOOK * US / book_us * sum(len(listings(asset)) for asset in LISTED_ASSETS)
     whole = sum(WEIGHTS[asset] for asset in LISTED_ASSETS)
     found: list[Written] = []
     for asset in LISTED_ASSETS:
         tradables = listings(asset)
         own_rate = rate * WEIGHTS[asset] / whole / len(tradables)
         for tradable in tradables:
-            found += _Stream(tradable, seconds).records(own_rate)
+            found += _Stream(tradable, seconds, book_us).records(own_rate)
     return sorted(found)
 
 
 class _Stream:
     """Everything that one instrument brings."""
 
-    def __init__(self, tradable: SimInstrument, seconds: int) -> None:
-        self._seconds = seconds
+    def __init__(self, tradable: SimInstrument, seconds: int, book_us: int) -> None:
+        self._seconds, self._book_us = seconds, book_us
         venue, _, part = tradable.feed.partition(".")
         self._spot = part == "spot"
         self._lot = tradable.lot * tradable.contract
@@ -148,8 +152,8 @@ class _Stream:
         """Yield books: some sizes change each time."""
         chance = self._chance
         sizes: dict[int, int] = {}
-        for sequence in range(self._seconds * US // BOOK_US):
-            time_us = START_US + (sequence + 1) * BOOK_US
+        for sequence in range(self._seconds * US // self._book_us):
+            time_us = START_US + (sequence + 1) * self._book_us
             mid = self._price(time_us)
             shown = [n for n in range(mid - TOP_LEVELS, mid + TOP_LEVELS + 1) if n != mid]
             for price in chance.sample(shown, 2 * _CHANGES):
