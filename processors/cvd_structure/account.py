@@ -19,6 +19,8 @@ MINUTE = 60
 KEPT_MINUTES = WINDOWS[-1] // MINUTE
 PART_MINUTES = 60
 
+_NONE = (0, 0, 0, 0, 0)
+
 
 class Account:
     """One instrument.
@@ -75,15 +77,15 @@ class Account:
 
     def _by_size(self, columns: Columns, limits: Sequence[int]) -> None:
         """Add every sweep that has a side to its class: from its least notional up to the next."""
-        sides, lots = columns.sides, columns.lots
-        begun = columns.sweeps
+        sides, lots, begun = columns.sides, columns.lots, columns.sweeps
         ends = [*begun[1:], columns.size]
+        sided = sum([1 for first in begun if sides[first]])
+        from_on = [(columns.deltas[-1], columns.delta_notionals[-1], *columns.volume, sided)]
         sweeps = [
             (sides[first], lots[end] - lots[first], notional)
             for first, end, notional in zip(begun, ends, columns.sweep_notionals, strict=True)
-            if sides[first]
+            if notional >= limits[0] and sides[first]
         ]
-        from_on = [_sum_up(sweeps)]
         for limit in limits:
             sweeps = [one for one in sweeps if one[2] >= limit]
             from_on.append(_sum_up(sweeps))
@@ -179,9 +181,6 @@ class Account:
     def keeps(self, part: str) -> bool:
         """Say whether an hour is still inside the longest window."""
         return (int(part) + 1) * PART_MINUTES > self._last_minute - KEPT_MINUTES
-
-
-_NONE = (0, 0, 0, 0, 0)
 
 
 def _sum_up(sweeps: Sequence[tuple[int, int, int]]) -> tuple[int, int, int, int, int]:
