@@ -55,6 +55,8 @@ class Runs:
     def common(self, names: Sequence[str], end_us: int) -> list[str]:
         """Return who was there as long as the one with the longest run, or for a whole span.
 
+        A bar less is as long: of streams that begin together one may have its first minute whole.
+
         Args:
             names: of the instruments of a scope.
             end_us: of the newest bar.
@@ -64,7 +66,7 @@ class Runs:
             for name in names
             if (run := self._runs.get(name)) and run[-1].end_us == end_us
         }
-        enough = min(self._span, max(lengths.values(), default=0))
+        enough = min(self._span, max(lengths.values(), default=0) - 1)
         return sorted(name for name, length in lengths.items() if length >= enough)
 
     def joined(self, names: Sequence[str]) -> list[Bar]:

@@ -7,8 +7,9 @@ It is `invalidated` by the close of a bar in which price reached B again with CV
 
 How the definition is read
 - Bars are made of the instruments that were complete in all of them: of an aggregate, those whose
-  unbroken run is as long as the longest, or covers 67 bars, all that a pair can touch. The
-  reference price is theirs together: the highest high, the lowest low.
+  unbroken run is as long as the longest but for one bar (streams begin together, not at once), or
+  covers 67 bars, all that a pair can touch. The reference price is theirs together: the highest
+  high, the lowest low.
 - CVD is that of mode `day`, at the close of a bar; a pair across midnight is none (trap 9).
 - The deviation is over the bars of the same run, 100 at most and 30 at least, and not a sample's.
 - The tick is the asset's, finer than any venue's: the half basis point decides.
