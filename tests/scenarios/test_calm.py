@@ -3,10 +3,10 @@
 The seeded market has no structure but its noise, so all that is found in it is a false alarm. Most
 kinds are not rare by their definitions: absorption lets one window of twenty through on each of two
 sides of each instrument (at most 864 a day of each), an unfinished auction or an exhaustion print
-asks for little of a bar. `RATES` states what the operators raised an asset and day, on the
-instruments together and on each aggregate; a count may be a quarter above it and four of its own
-deviations (it is near to Poisson), so that an operator which becomes much laxer is seen. Books
-raise no events: the day has none.
+asks for little of a bar. `RATES` states what the operators raised an asset and day, measured over
+its first ten and a half hours, on the instruments together and on each aggregate; a count may be a
+quarter above it and four of its own deviations (it is near to Poisson), so that an operator which
+becomes much laxer is seen. Books raise no events: the day has none.
 """
 
 from collections import Counter
