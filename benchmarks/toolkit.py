@@ -1,240 +1,217 @@
-"""The order-flow toolkit: what each operator costs, and the whole engine on all topics.
+"""The order-flow toolkit: the engine on all topics of six assets, and what each operator costs.
 
-One asset on seven instruments (four perpetual, three spot): trades in batches of 50, a book every
-100 ms each, tickers and liquidations. Operators are handed the same seconds one after the other;
-the engine is handed the records as they are in the topics. The size of each operator's state is
-that of its snapshot at the end.
+`benchmarks.toolkit_log` writes the topics of 45 instruments, twice: with a book every 100 ms as
+collectors send them, and at 150,000 trades/s and 2,000 books/s of log time, which is what is wanted
+of one core. The faster log has fewer seconds to close, and with them fewer records to send, for as
+many trades. The first 15 seconds of log are not measured: that long it takes until seconds close.
+
+`limit` decodes the same records and adds the trades to a dict of rows, the least that any
+order-flow service must do. All ways take turns every second, so that they see the same machine.
+
+The table is of another run, in which every operator is timed; what is made once for all of them is
+in a row of its own, and so is the encoding of the outputs, which the host does. State is the
+largest of an asset's snapshots at the end; what bounds it is in the operators' docstrings.
 
     python -m benchmarks.toolkit
 """
 
-import random
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
 
 import msgspec
 
-from benchmarks.operators import BATCH, write_log
+from benchmarks.toolkit_log import BATCH, US, Written, write_topics
 from processors.asset import EngineParams
 from processors.engine import Engine
-from processors.feeds import Feeds
-from processors.operator import Cause
-from processors.seconds.joiner import Joiner
+from processors.operator import Output
+from processors.scopes import PERP, SPOT
 from processors.seconds.second import Second
-from processors.toolkit import toolkit
-from processors.units import DEFAULT_UNITS
 from runtime.memory import relax_cycle_collection
-from schemas.books import BANDS_BP, BOOKS_SCHEMA, TOP_LEVELS, BookBatch, BookState
-from schemas.footprints import FootprintBar
-from schemas.liquidations import (
-    LIQUIDATIONS_SCHEMA,
-    LiquidationBatch,
-    LiquidationUnit,
-    PriceKind,
-    SamplingClass,
-)
-from schemas.market import FeedState, Kind
-from schemas.tickers import TICKERS_SCHEMA, TickerBatch
 from schemas.topics import BOOKS, LIQUIDATIONS, TICKERS, TRADES
 from schemas.trades import TradeBatch
 
-ASSET = "BTC"
-SECONDS = 120
-RATES = (700, 7_000)
-START_US = 1_704_110_400_000_000
-BOOK_US = 100_000
-CHANGES = 10
-US = 1_000_000
+WARM_UP_SECONDS = 15
+LOGS = ((100_000, 20), (22_500, 5))
+"""The time between two books of an instrument, and how many seconds are measured."""
+
+WANTED_TRADES = 150_000
+WANTED_BOOKS = 2_000
+REST = "decoding, identity, joining"
 
 
-class Written(NamedTuple):
-    """One record of a topic."""
+class Clock:
+    """Processor seconds and records by name; timed calls do not lie inside one another."""
 
-    time_us: int
-    topic: str
-    value: bytes
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = defaultdict(float)
+        self.records: Counter[str] = Counter()
 
+    def timed(self, name: str, call: Callable[..., list[Output]]) -> Callable[..., list[Output]]:
+        """Return the same call, timed."""
 
-def write_topics(rate: int) -> list[Written]:
-    """Return the records of all topics in the order of their receipt.
+        def run(*args: Any) -> list[Output]:
+            started = time.process_time()
+            made = call(*args)
+            self.spent[name] += time.process_time() - started
+            self.records[name] += len(made)
+            return made
 
-    Args:
-        rate: trades a second, over all instruments.
-    """
-    trades = write_log(rate * SECONDS // BATCH * BATCH, rate, 1, ASSET, START_US)
-    batches = [msgspec.json.decode(value, type=TradeBatch) for value in trades]
-    found = [
-        Written(batch.receive_time_us, TRADES.name, value)
-        for batch, value in zip(batches, trades, strict=True)
-    ]
-    heads = {(batch.venue, batch.symbol): batch for batch in batches}
-    for number, head in enumerate(heads.values()):
-        found += _books(head, random.Random(number))  # noqa: S311  # a seeded log
-        if head.kind is not Kind.SPOT:
-            found += _others(head, random.Random(number))  # noqa: S311
-    return sorted(found)
+        return run
 
 
-def _header(head: TradeBatch, sequence: int, time_us: int) -> dict[str, Any]:
-    return {
-        "venue": head.venue,
-        "kind": head.kind,
-        "symbol": head.symbol,
-        "venue_symbol": head.venue_symbol,
-        "asset": head.asset,
-        "quote": head.quote,
-        "session": head.session,
-        "sequence": sequence,
-        "receive_time_us": time_us + 40_000,
-        "watermark_us": time_us,
-        "feed_state": FeedState.LIVE,
-    }
+class Run:
+    """One engine over all records: the warm-up, then what is measured."""
 
+    def __init__(self, *, with_toolkit: bool) -> None:
+        self.engine = Engine(EngineParams(toolkit=with_toolkit), 1)
+        self.process = self.engine.process
+        self._offsets: Counter[str] = Counter()
 
-def _books(head: TradeBatch, chance: random.Random) -> Iterator[Written]:
-    """Return a book every 100 ms: some sizes change each time, sometimes the price."""
-    mid = head.rows[0][1]
-    bids = {mid - 1 - n: chance.randrange(1, 5000) for n in range(TOP_LEVELS)}
-    asks = {mid + 1 + n: chance.randrange(1, 5000) for n in range(TOP_LEVELS)}
-    for sequence in range(SECONDS * US // BOOK_US):
-        time_us = START_US + (sequence + 1) * BOOK_US
-        for side in (bids, asks):
-            for price in chance.sample(sorted(side), CHANGES):
-                side[price] = chance.randrange(1, 5000)
-        step = chance.choice((-1, 0, 0, 0, 1))
-        if step:
-            bids = {price + step: size for price, size in bids.items()}
-            asks = {price + step: size for price, size in asks.items()}
-        best = (max(bids), min(asks))
-        rows = [(width, 10**6, 10**6, 10**12, 10**12, 3) for width in BANDS_BP]
-        record = BookBatch(
-            schema=BOOKS_SCHEMA,
-            tick=head.tick,
-            lot=head.lot,
-            stream="book",
-            event_time_us=time_us - 1000,
-            update_id=sequence,
-            book_epoch=1,
-            book_valid=True,
-            book_state=BookState.LIVE,
-            bids=sorted(bids.items(), reverse=True),
-            asks=sorted(asks.items()),
-            bands=rows,
-            bid_levels=1000,
-            ask_levels=1000,
-            top_stream="book",
-            top_epoch=1,
-            tops=[(time_us - 1000, best[0], bids[best[0]], best[1], asks[best[1]])],
-            **_header(head, sequence, time_us),
-        )
-        yield Written(record.receive_time_us, BOOKS.name, msgspec.json.encode(record))
-
-
-def _others(head: TradeBatch, chance: random.Random) -> Iterator[Written]:
-    for sequence in range(SECONDS):
-        time_us = START_US + (sequence + 1) * US
-        price = str(head.rows[0][1])
-        header = _header(head, sequence, time_us)
-        ticker = TickerBatch(
-            schema=TICKERS_SCHEMA,
-            stream="ticker",
-            mark_price=price,
-            mark_time_us=time_us,
-            index_price=price,
-            index_time_us=time_us,
-            open_interest=str(50_000 + chance.randrange(100)),
-            open_interest_time_us=time_us,
-            **header,
-        )
-        rows = [(time_us - 500_000, price, chance.randrange(1, 999), chance.choice((1, -1)), 0, 0)]
-        liquidations = LiquidationBatch(
-            schema=LIQUIDATIONS_SCHEMA,
-            lot=head.lot,
-            stream="liquidations",
-            price_kind=PriceKind.BANKRUPTCY,
-            unit=LiquidationUnit.ORDER,
-            sampling_class=SamplingClass.ALL,
-            method="stream",
-            rows=rows,
-            **header,
-        )
-        yield Written(ticker.receive_time_us, TICKERS.name, msgspec.json.encode(ticker))
-        yield Written(ticker.receive_time_us, LIQUIDATIONS.name, msgspec.json.encode(liquidations))
-
-
-def seconds_of(records: Sequence[Written]) -> list[Second]:
-    """Return the closed seconds that records come to, with their final bars."""
-    units = DEFAULT_UNITS[ASSET]
-    feeds = Feeds(units)
-    joiner = Joiner(ASSET, units, feeds, 1)
-    plain = Engine(EngineParams(), 1)
-    found: list[Second] = []
-    for offset, record in enumerate(records):
-        cause = Cause(record.topic, 0, offset, 1)
-        if record.topic == TRADES.name:
-            for output in plain.process(record.topic, 0, offset, record.value):
-                if isinstance(output.record, FootprintBar) and output.record.version == 1:
-                    joiner.take_bar(output.record)
-            accepted, _ = feeds.accept(msgspec.json.decode(record.value, type=TradeBatch))
-            joiner.take_trades(accepted, cause)
-        elif record.topic == BOOKS.name:
-            joiner.take_book(msgspec.json.decode(record.value, type=BookBatch), cause)
-        elif record.topic == LIQUIDATIONS.name:
-            batch = msgspec.json.decode(record.value, type=LiquidationBatch)
-            joiner.take_liquidations(batch, cause)
-        else:
-            joiner.take_ticker(msgspec.json.decode(record.value, type=TickerBatch), cause)
-        found += joiner.due()
-    return found
-
-
-def operators(seconds: Sequence[Second]) -> list[tuple[str, float, int, int]]:
-    """Return each operator's name, processor seconds, records and bytes of state."""
-    found = []
-    for operator in toolkit(ASSET, DEFAULT_UNITS[ASSET]):
-        records = 0
+    def over(self, records: Sequence[Written]) -> float:
+        """Return the processor seconds of the engine over the next records."""
+        offsets, process = self._offsets, self.process
         started = time.process_time()
-        for second in seconds:
-            records += len(operator.on_second(second))
-        spent = time.process_time() - started
-        state = operator.snapshot()
-        size = len(msgspec.json.encode(state.head)) + sum(map(len, state.parts.values()))
-        found.append((operator.name, spent, records, size))
-    return found
+        for record in records:
+            process(record.topic, 0, offsets[record.topic], record.value)
+            offsets[record.topic] += 1
+        return time.process_time() - started
+
+    def watch(self, clock: Clock) -> None:
+        """Let a clock time every operator from now on, and the encoding of what they make."""
+        for asset in self.engine.assets:
+            for operator in asset.operators:
+                for method in ("on_batch", "on_time"):
+                    setattr(operator, method, clock.timed(operator.name, getattr(operator, method)))
+            share = clock.timed("shared columns", _share)
+            for place, one in enumerate(asset.second_operators):
+                own = clock.timed(one.name, one.on_second)
+                setattr(one, "on_second", _after(share, own) if not place else own)  # noqa: B010
+        process, encode = self.engine.process, clock.timed("encoding of outputs", _encode)
+        self.process = lambda *record: encode(process(*record))
+
+    def state_bytes(self) -> dict[str, int]:
+        """Return the size of each operator's state, of the asset that has the largest."""
+        found: dict[str, int] = {}
+        for asset in self.engine.assets:
+            for name, operator in asset.stateful.items():
+                state = operator.snapshot()
+                parts = [part for key, part in state.parts.items() if operator.keeps(key)]
+                size = len(msgspec.json.encode(state.head)) + sum(map(len, parts))
+                found[name] = max(found.get(name, 0), size)
+        return found
 
 
-def engine(records: Sequence[Written], *, with_toolkit: bool) -> float:
-    """Return the processor seconds of an engine over all records."""
-    made = Engine(EngineParams(toolkit=with_toolkit), 1)
-    offsets = dict.fromkeys((TRADES.name, BOOKS.name, LIQUIDATIONS.name, TICKERS.name), 0)
-    started = time.process_time()
-    for record in records:
-        made.process(record.topic, 0, offsets[record.topic], record.value)
-        offsets[record.topic] += 1
-    return time.process_time() - started
+def _encode(made: list[Output]) -> list[Output]:
+    for output in made:
+        msgspec.json.encode(output.record)
+    return made
+
+
+def _after(
+    share: Callable[..., list[Output]], own: Callable[..., list[Output]]
+) -> Callable[[Second], list[Output]]:
+    """Have what operators share made before the first of them asks for it."""
+    return lambda second: share(second) + own(second)
+
+
+_SHARED = ("volume", "delta_notionals", "deltas", "traded", "sweep_notionals")
+
+
+def _share(second: Second) -> list[Output]:
+    for member in second.members.values():
+        for name in _SHARED:
+            getattr(member.columns, name)
+    for aggregate in (PERP, SPOT):
+        for name in _SHARED[:3]:
+            getattr(second.columns(aggregate), name)
+    return []
+
+
+class Limit:
+    """Decodes records and adds the trades to a dict of rows."""
+
+    def __init__(self) -> None:
+        topics = (TRADES, BOOKS, LIQUIDATIONS, TICKERS)
+        self._decode = {one.name: msgspec.json.Decoder(one.record).decode for one in topics}
+        self._rows: dict[tuple[str, str, str, int], list[int]] = {}
+
+    def over(self, records: Sequence[Written]) -> float:
+        """Return the processor seconds that the next records take."""
+        decode, rows = self._decode, self._rows
+        started = time.process_time()
+        for record in records:
+            batch = decode[record.topic](record.value)
+            if isinstance(batch, TradeBatch):
+                asset, venue, symbol = batch.asset, batch.venue, batch.symbol
+                for _, price, qty, side, _, _ in batch.rows:
+                    cell = rows.setdefault((asset, venue, symbol, price // 100), [0, 0, 0])
+                    cell[side] += qty
+        return time.process_time() - started
+
+
+def by_second(records: Sequence[Written]) -> list[list[Written]]:
+    """Return records in pieces of a second of receipt."""
+    pieces = groupby(records, lambda record: record.time_us // US)
+    return [list(piece) for _, piece in pieces]
+
+
+def compare(pieces: Sequence[Sequence[Written]], trades: int, books: int) -> None:
+    """Print what the whole costs beside its parts: second by second, on the same machine."""
+    ways: dict[str, Limit | Run] = {
+        "limit": Limit(),
+        "footprint and cvd alone": Run(with_toolkit=False),
+        "all operators": Run(with_toolkit=True),
+    }
+    spent = dict.fromkeys(ways, 0.0)
+    for place, piece in enumerate(pieces):
+        for name, way in ways.items():
+            seconds = way.over(piece)
+            if place >= WARM_UP_SECONDS:
+                spent[name] += seconds
+    print(f"{'path':<28}{'trades/s':>10}{'books/s':>9}{'us a trade':>12}{'/limit':>8}")
+    for name, seconds in spent.items():
+        print(
+            f"{name:<28}{trades / seconds:>10,.0f}{books / seconds:>9,.0f}"
+            f"{seconds / trades * 1e6:>12.2f}{spent['limit'] / seconds:>8.3f}"
+        )
+    print(f"{'wanted':<28}{WANTED_TRADES:>10,}{WANTED_BOOKS:>9,}")
+
+
+def by_operator(pieces: Sequence[Sequence[Written]], trades: int) -> None:
+    """Print what each operator costs and holds."""
+    clock, run = Clock(), Run(with_toolkit=True)
+    for piece in pieces[:WARM_UP_SECONDS]:
+        run.over(piece)
+    run.watch(clock)
+    spent = sum([run.over(piece) for piece in pieces[WARM_UP_SECONDS:]])
+    clock.spent[REST] = spent - sum(clock.spent.values())
+    states = run.state_bytes()
+    print(f"{'operator':<28}{'share':>7}{'us a trade':>12}{'records':>9}{'state':>10}")
+    for name, seconds in clock.spent.items():
+        size = f"{states[name] / 1e3:,.0f} kB" if name in states else ""
+        print(
+            f"{name:<28}{seconds / spent:>7.1%}{seconds / trades * 1e6:>12.2f}"
+            f"{clock.records[name]:>9,}{size:>10}"
+        )
 
 
 def main() -> None:
-    """Print the tables."""
-    relax_cycle_collection()
-    for rate in RATES:
-        records = write_topics(rate)
-        seconds = seconds_of(records)
-        trades, span = rate * SECONDS, len(seconds)
-        print(f"{rate:,} trades/s and {10 * 7} books/s of one asset, {span} seconds")
-        print(f"{'operator':<20}{'ms a second':>13}{'us a trade':>12}{'records':>9}{'state':>10}")
-        for name, spent, count, size in operators(seconds):
-            print(
-                f"{name:<20}{spent / span * 1e3:>13.2f}{spent / trades * 1e6:>12.2f}{count:>9,}"
-                f"{size / 1e3:>7,.0f} kB"
-            )
-        for label, on in (("engine without", False), ("engine with toolkit", True)):
-            spent = engine(records, with_toolkit=on)
-            print(
-                f"{label:<20}{spent / SECONDS * 1e3:>13.2f}{spent / trades * 1e6:>12.2f}"
-                f"   {trades / spent:,.0f} trades/s with {len(records) / spent:,.0f} records/s"
-            )
+    """Print the tables of both logs."""
+    for book_us, seconds in LOGS:
+        pieces = by_second(write_topics(WARM_UP_SECONDS + seconds, book_us))
+        relax_cycle_collection()
+        measured = [record for piece in pieces[WARM_UP_SECONDS:] for record in piece]
+        trades = sum(record.trades for record in measured)
+        books = sum(record.topic == BOOKS.name for record in measured)
+        print(
+            f"{trades / seconds:,.0f} trades/s in batches of {BATCH} and {books / seconds:,.0f}"
+            f" books/s of log time, {seconds} seconds"
+        )
+        compare(pieces, trades, books)
+        by_operator(pieces, trades)
 
 
 if __name__ == "__main__":

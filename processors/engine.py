@@ -6,6 +6,7 @@ keeps the order of sending and saves snapshots.
 """
 
 import json
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -50,6 +51,11 @@ class Engine:
         self._assets: dict[str, Asset] = {}
         self.offsets: dict[str, int] = {}
         self.trades = 0
+
+    @property
+    def assets(self) -> Collection[Asset]:
+        """What is known of, in the order of their first records."""
+        return self._assets.values()
 
     def next_offset(self, topic: str) -> int:
         """Return the offset that a topic is to be read at."""

@@ -64,16 +64,27 @@ def path_of(prices: Sequence[int], signed: Sequence[int], high: int, low: int) -
         high: the highest price.
         low: the lowest.
     """
-    deltas = list(accumulate(signed, initial=0))
-    delta = deltas[-1]
+    return path_along(prices, list(accumulate(signed, initial=0)), high, low)
+
+
+def path_along(prices: Sequence[int], deltas: Sequence[int], high: int, low: int) -> Path:
+    """Return the path over at least one trade whose deltas are known.
+
+    Args:
+        prices: of the trades in tape order, in ticks.
+        deltas: before the first trade, which need not be 0, and after each of them.
+        high: the highest price.
+        low: the lowest.
+    """
+    first, last = deltas[0], deltas[-1]
     return Path(
-        delta,
-        max(deltas),
-        min(deltas),
+        last - first,
+        max(deltas) - first,
+        min(deltas) - first,
         high,
         low,
-        delta - deltas[_after_last(prices, high)],
-        delta - deltas[_after_last(prices, low)],
+        last - deltas[_after_last(prices, high)],
+        last - deltas[_after_last(prices, low)],
     )
 
 

@@ -13,7 +13,7 @@ import sys
 from runtime.clock import SystemClock, WarpedClock
 from schemas.units import US_PER_SECOND
 from simulator.catalogue import LISTED_ASSETS
-from simulator.market import ScriptedMarket
+from simulator.scenarios.catalogue import SCENARIOS, scenario
 from simulator.server import Simulator
 from simulator.sources import ScriptedSource
 
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--assets", default=",".join(LISTED_ASSETS))
     parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--scenario", default="calm", choices=SCENARIOS)
     parser.add_argument("--start-us", type=int, required=True)
     parser.add_argument("--anchor-ns", type=int, required=True)
     asyncio.run(_serve(parser.parse_args()))
@@ -35,7 +36,8 @@ def main() -> None:
 async def _serve(options: argparse.Namespace) -> None:
     clock = WarpedClock(options.start_us, options.speed, options.anchor_ns)
     assets = tuple(options.assets.split(","))
-    market = ScriptedMarket(options.seed, assets, options.start_us - LEAD_US)
+    played = scenario(options.scenario)
+    market = played.market(options.seed, options.start_us - LEAD_US, assets)
     async with Simulator(
         [ScriptedSource(market)], clock=clock, session_clock=SystemClock()
     ) as simulator:

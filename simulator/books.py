@@ -5,6 +5,7 @@ out over some 40 basis points. Ten times a second it is quoted anew around the v
 and some of its levels change; what a print took is gone until then.
 """
 
+from collections.abc import Sequence
 from math import floor, log
 from random import Random
 
@@ -12,6 +13,7 @@ from schemas.market import Side
 from simulator.flow import BPS
 from simulator.ladder import WatchedLadder
 from simulator.model import SimBookUpdate, SimInstrument, SimTop, SimTrade
+from simulator.scenarios.walls import Standing, held_bid
 
 LEAST_LEVELS = 150
 MOST_LEVELS = 180
@@ -44,6 +46,7 @@ class Book:
         self._bids = WatchedLadder(bids=True)
         self._asks = WatchedLadder(bids=False)
         self._number = 1
+        self._walls: Sequence[Standing] = ()
         self._shown: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._quote(floor(price / self._tick))
         self._resize()
@@ -53,13 +56,17 @@ class Book:
         """The middle of the best prices, in quote coins."""
         return (self._bids.best()[0] + self._asks.best()[0]) / 2.0 * self._tick
 
-    def renew(self, price: float) -> None:
-        """Quote around a fair price and change some levels, as market makers do in 100 ms."""
-        bid_ticks = floor(price / self._tick)
+    def renew(self, price: float, walls: Sequence[Standing] = ()) -> None:
+        """Quote around a fair price and change some levels, as market makers do in 100 ms.
+
+        Walls are put back to their size, and taken away once they are no longer among `walls`.
+        """
+        bid_ticks = held_bid(floor(price / self._tick), walls)
         if self._bids.best()[0] != bid_ticks or self._asks.best()[0] - bid_ticks > self._gap:
             self._quote(bid_ticks)
         for _ in range(4 + int(self._random.expovariate(1.0 / _CHANGES))):
             self._change(self._bids if self._random.random() < 0.5 else self._asks)
+        self._stand(walls)
         self._resize()
 
     def touch(self) -> None:
@@ -100,6 +107,18 @@ class Book:
             return None
         self._number += 1
         return SimBookUpdate(self.instrument, time_us, self._number - 1, bids, asks)
+
+    def _stand(self, walls: Sequence[Standing]) -> None:
+        """Take walls away that are gone, and put those that are left back to their size."""
+        for wall in self._walls:
+            if wall not in walls:
+                (self._bids if wall.side is Side.BUY else self._asks).put(wall.price_ticks, 0)
+        for wall in walls:
+            if wall.side is Side.BUY and wall.price_ticks < self._asks.best()[0]:
+                self._bids.put(wall.price_ticks, wall.lots)
+            elif wall.side is Side.SELL and wall.price_ticks > self._bids.best()[0]:
+                self._asks.put(wall.price_ticks, wall.lots)
+        self._walls = walls
 
     def _quote(self, bid_ticks: int) -> None:
         """Put the best bid there and the best ask one tick above, rarely more."""

@@ -2,9 +2,11 @@
 
 Per asset: a log price that shares a common factor with the others, a self-exciting order
 intensity (Hawkes process with an exponential kernel), and buying or selling pressure that
-changes sides every quarter of a minute or so. Cascades come on top, as functions of time.
+changes sides every quarter of a minute or so. Cascades come on top, as functions of time. Where a
+scenario has a path for the price, it takes the place of all that.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, sqrt, tanh
@@ -12,6 +14,7 @@ from random import Random
 
 from runtime.errors import ConfigurationError
 from schemas.market import Side
+from simulator.scenarios.parts import Path
 
 US = 1_000_000
 BPS = 1e-4
@@ -88,10 +91,17 @@ class AssetFlow:
         price: opening price in quote coin.
         orders_per_second: base rate of taker orders over all venues, excitement included.
         now_us: time of opening.
+        paths: what a scenario asks of the price, one after the other.
     """
 
     def __init__(
-        self, random: Random, *, price: float, orders_per_second: float, now_us: int
+        self,
+        random: Random,
+        *,
+        price: float,
+        orders_per_second: float,
+        now_us: int,
+        paths: Sequence[Path] = (),
     ) -> None:
         self._random = random
         self._price = price
@@ -103,6 +113,9 @@ class AssetFlow:
         self._target = 0.0
         self._regime_ends_us = now_us
         self._cascades: list[Cascade] = []
+        self._paths = deque(paths)
+        self._anchor: float | None = None
+        """The displacement at which the present path began."""
 
     def add(self, cascade: Cascade) -> None:
         """Let a cascade act on this asset.
@@ -118,6 +131,7 @@ class AssetFlow:
         """Move on in time; `common_step` is the common factor's increment, variance = seconds."""
         seconds = (now_us - self._now_us) / US
         self._now_us = now_us
+        before = self._log_move
         own_step = self._random.gauss(0.0, 1.0) * sqrt(seconds)
         mixed = sqrt(_COMMON_SHARE) * common_step + sqrt(1.0 - _COMMON_SHARE) * own_step
         self._log_move *= exp(-seconds / _HOME_SECONDS)
@@ -129,13 +143,14 @@ class AssetFlow:
             1.0 - exp(-seconds / _PRESSURE_SECONDS)
         )
         self._retire_cascades()
+        self._follow_path(before)
 
     def intensity(self, rate: float) -> float:
         """Return the present rate of orders a second."""
         factor = 1.0
         for cascade in self._cascades:
             factor *= cascade.rate(self._now_us)
-        return self._own_rate * rate * factor + self._excitement
+        return self._own_rate * self._background() * rate * factor + self._excitement
 
     def highest_intensity(self, rate: float, until_us: int) -> float:
         """Return a bound on the rate until a time, as long as nothing trades."""
@@ -152,6 +167,8 @@ class AssetFlow:
 
     def buy_probability(self) -> float:
         """Return how likely the next taker is a buyer."""
+        if self._anchor is not None:
+            return 0.5
         bias = sum(cascade.bias(self._now_us) for cascade in self._active())
         return min(0.97, max(0.03, 0.5 + 0.5 * tanh(self._pressure) + bias))
 
@@ -172,6 +189,25 @@ class AssetFlow:
         self._excitement += _OFFSPRING / _EXCITEMENT_SECONDS
         size = min(10.0, sqrt(notional_usd / _IMPACT_USD))
         self._log_move += int(side) * _IMPACT_BPS * BPS * size
+
+    def _background(self) -> float:
+        return 1.0 if self._anchor is None else self._paths[0].background
+
+    def _follow_path(self, before: float) -> None:
+        """Let a path decide where the price is, if there is one now.
+
+        Args:
+            before: the displacement before this step.
+        """
+        while self._paths and self._paths[0].end_us <= self._now_us:
+            path = self._paths.popleft()
+            self._log_move = path.log_move(self._now_us, before)
+            self._anchor = None
+        if not self._paths or self._now_us < self._paths[0].start_us:
+            return
+        if self._anchor is None:
+            self._anchor = before
+        self._log_move = self._paths[0].log_move(self._now_us, self._anchor)
 
     def _active(self) -> Sequence[Cascade]:
         return [cascade for cascade in self._cascades if cascade.start_us <= self._now_us]

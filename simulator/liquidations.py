@@ -35,6 +35,11 @@ class Liquidations:
             return []
         if not (self._is_due(first.time_us) or self._is_forced(first.side, flow)):
             return []
+        return self.all_of(prints)
+
+    def all_of(self, prints: Sequence[SimTrade]) -> list[SimLiquidation]:
+        """Return the prints of an order that is known to close a position, as liquidations."""
+        first = prints[0]
         user_tag = self._random.getrandbits(160)
         distance = _LEAST_DISTANCE + _DISTANCE * self._random.random()
         long = first.side is Side.SELL

@@ -12,11 +12,12 @@ from random import Random
 
 from runtime.errors import ConfigurationError
 from schemas.market import Side
-from simulator.catalogue import ASSETS, OPENING_PRICES, listings
-from simulator.context import MarketContext
+from simulator.catalogue import ASSETS, FEEDS, OPENING_PRICES, listings
+from simulator.context import SLOT_US, MarketContext
 from simulator.flow import US, AssetFlow, Cascade
 from simulator.matching import Matcher, Order
 from simulator.model import SimEvent, SimInstrument, SimTrade
+from simulator.scenarios.script import Script
 
 _LOOK_AHEAD_US = 50_000
 
@@ -50,6 +51,9 @@ class ScriptedMarket:
         start_us: time of opening.
         rate: factor on the base order rate, which is 25 a second over all feeds for the three
             assets of the default.
+        feeds: which of them there are; the orders go to those.
+        script: what a scenario adds.
+        slot_us: how often something happens in the books (`simulator.context`).
 
     Raises:
         ConfigurationError: an asset that the catalogue does not have, or a rate that is not
@@ -57,9 +61,19 @@ class ScriptedMarket:
     """
 
     def __init__(
-        self, seed: int, assets: tuple[str, ...] = ASSETS, start_us: int = 0, *, rate: float = 1.0
+        self,
+        seed: int,
+        assets: tuple[str, ...] = ASSETS,
+        start_us: int = 0,
+        *,
+        rate: float = 1.0,
+        feeds: tuple[str, ...] = FEEDS,
+        script: Script | None = None,
+        slot_us: int = SLOT_US,
     ) -> None:
         self._seed = seed
+        self._script = script or Script()
+        self._slot_us = slot_us
         self._random = Random(seed)
         self._now_us = start_us
         self.rate = rate
@@ -69,17 +83,23 @@ class ScriptedMarket:
                 price=OPENING_PRICES.get(asset, 1.0),
                 orders_per_second=_ORDERS_PER_SECOND.get(asset, 1.0),
                 now_us=start_us,
+                paths=self._script.paths(asset),
             )
             for asset in assets
+        }
+        listed = {
+            asset: [item for item in listings(asset) if item.feed in feeds] for asset in assets
         }
         self._matchers = {
             (item.feed, asset): Matcher(item, self._random, start_us)
             for asset in assets
-            for item in listings(asset)
+            for item in listed[asset]
         }
         self._shares = {
-            asset: {item.feed: _SHARES[item.feed] for item in listings(asset)} for asset in assets
+            asset: {item.feed: _SHARES[item.feed] for item in listed[asset]} for asset in assets
         }
+        self._forced: bool | None = None
+        """Of the newest order, whether it closes a position; None where the script has no say."""
         self._context: MarketContext | None = None
         self._pending: deque[SimEvent] = deque()
 
@@ -140,7 +160,9 @@ class ScriptedMarket:
         does not pay for them.
         """
         if self._context is None:
-            self._context = MarketContext(self._seed, self._matchers, self._flows)
+            self._context = MarketContext(
+                self._seed, self._matchers, self._flows, self._script, self._slot_us
+            )
             self._pending.extend(self._context.open(self._now_us))
         taken: list[SimEvent] = []
         while len(taken) < most and self.next_us() <= time_us:
@@ -159,7 +181,7 @@ class ScriptedMarket:
                 self._pending.extend(prints)
             else:
                 self._pending.extend(self._context.pass_time(self._now_us))
-                self._pending.extend(self._context.follow(prints))
+                self._pending.extend(self._context.follow(prints, forced=self._forced))
 
     def _step(self) -> list[SimTrade]:
         """Move to the next candidate time and trade there with the right chance (thinning)."""
@@ -167,6 +189,11 @@ class ScriptedMarket:
         bounds = [flow.highest_intensity(self._rate, horizon_us) for flow in self._flows.values()]
         highest = sum(bounds)
         wait_us = int(self._random.expovariate(highest) * US) + 1
+        self._forced = None
+        until_scripted_us = self._script.next_us - self._now_us
+        if until_scripted_us <= min(wait_us, _LOOK_AHEAD_US):
+            self._advance(max(0, until_scripted_us))
+            return self._scripted()
         self._advance(min(wait_us, _LOOK_AHEAD_US))
         if wait_us > _LOOK_AHEAD_US:
             return []
@@ -183,6 +210,16 @@ class ScriptedMarket:
         for flow in self._flows.values():
             flow.advance(self._now_us, common)
 
+    def _scripted(self) -> list[SimTrade]:
+        """Let the next order of the script trade; one of what is not there trades nothing."""
+        due = self._script.take()
+        matcher = self._matchers.get((due.feed, due.asset))
+        if matcher is None:
+            return []
+        self._forced = due.forced
+        order = Order(self._now_us, due.side, self._flows[due.asset].price(), due.usd)
+        return matcher.trade(order, self._script.walls(matcher.instrument, self._now_us))
+
     def _order(self, asset: str, flow: AssetFlow) -> list[SimTrade]:
         shares = self._shares[asset]
         feed = self._random.choices(tuple(shares), tuple(shares.values()))[0]
@@ -190,7 +227,8 @@ class ScriptedMarket:
         drawn = self._random.lognormvariate(log(_MEDIAN_USD), _SIZE_SPREAD)
         notional = min(_LARGEST_USD, drawn * flow.size_factor())
         order = Order(self._now_us, side, flow.price(), notional)
-        prints = self._matchers[feed, asset].trade(order)
+        matcher = self._matchers[feed, asset]
+        prints = matcher.trade(order, self._script.walls(matcher.instrument, self._now_us))
         flow.traded(side, notional)
         return prints
 

@@ -1,5 +1,6 @@
 """How a venue matches a taker order: levels, fills, hidden liquidity and the ids it gives them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, sqrt
 from random import Random
@@ -7,8 +8,9 @@ from random import Random
 from schemas.market import Side
 from simulator.flow import BPS, US
 from simulator.model import SimInstrument, SimTrade
+from simulator.scenarios.walls import Standing, held_bid, held_price
 
-_PERPETUAL_BASIS_BPS = -2.5
+PERPETUAL_BASIS_BPS = -2.5
 _BASIS_DEVIATION_BPS = 0.8
 _BASIS_SECONDS = 30.0
 _LEVEL_USD = 30_000.0
@@ -52,10 +54,10 @@ class Matcher:
         basis: float = mean + (self._basis - mean) * 2.0 ** (-seconds / _BASIS_SECONDS)
         return price * (1.0 + basis * BPS)
 
-    def trade(self, order: Order) -> list[SimTrade]:
-        """Match a taker order and return its prints, best price first."""
+    def trade(self, order: Order, walls: Sequence[Standing] = ()) -> list[SimTrade]:
+        """Match a taker order and return its prints, best price first; none is beyond a wall."""
         price = order.price * (1.0 + self._basis_at(order.time_us) * BPS)
-        bid_ticks = floor(price / self._tick)
+        bid_ticks = held_bid(floor(price / self._tick), walls)
         lots = max(1, round(order.notional / price / self._lot_coins))
         tag = self._random.getrandbits(128)
         if self._random.random() < _BLOCK_CHANCE.get(self.instrument.feed, 0.0):
@@ -65,6 +67,7 @@ class Matcher:
         prints = []
         for level_lots in self._split(lots, self._levels(order.notional)):
             fills = self._split(level_lots, 1 + int(self._random.expovariate(0.9)))
+            at_ticks = held_price(at_ticks, order.side, walls)
             prints.append(self._print(order, tag, at_ticks, tuple(fills)))
             at_ticks += int(order.side) * (1 + int(self._random.expovariate(1.0 / gap)))
         return prints
@@ -121,4 +124,4 @@ class Matcher:
         return self._basis
 
     def _mean_basis(self) -> float:
-        return 0.0 if self._spot else _PERPETUAL_BASIS_BPS
+        return 0.0 if self._spot else PERPETUAL_BASIS_BPS

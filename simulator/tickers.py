@@ -44,6 +44,10 @@ class Ticker:
         """Take a liquidated position out of the open interest."""
         self._open_interest = max(1.0, self._open_interest - qty_lots)
 
+    def shrink(self, share: float) -> None:
+        """Let owners close a share of all positions."""
+        self._open_interest = max(1.0, self._open_interest * (1.0 - share))
+
     def at(self, time_us: int, mid: float, index: float) -> SimTicker:
         """Move on by a second; mark and index are on the instrument's price grid."""
         self._open_interest *= 1.0 + self._random.gauss(0.0, _OPEN_INTEREST_STEP)

@@ -10,16 +10,16 @@ all.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from processors.plain import Plain
+from processors.seconds.columns import Columns
 from processors.seconds.second import BookView
-from processors.trades import Trade
 
 BP = 10_000
 
-Lots = dict[int, int]
+Lots = Mapping[int, int]
 """Lots by price in ticks."""
 
 
@@ -60,35 +60,28 @@ class Reading(NamedTuple):
     rate: int
 
 
-def slice_of(trades: Sequence[Trade], books: Sequence[BookView], levels: int) -> Slice:
+def slice_of(columns: Columns, books: Sequence[BookView], levels: int) -> Slice:
     """Return one second of an instrument.
 
     Args:
-        trades: in tape order.
+        columns: of its trades.
         books: of the same second, or the newest one where none came in it.
         levels: how many best levels are remembered.
     """
-    sells: Lots = {}
-    buys: Lots = {}
-    for _, _, _, price, qty, side in trades:
-        if side < 0:
-            sells[price] = sells.get(price, 0) + qty
-        elif side:
-            buys[price] = buys.get(price, 0) + qty
     first = low = high = None
-    if trades:
-        prices = {trade[3] for trade in trades}
-        first, low, high = trades[0][3], min(prices), max(prices)
+    if columns.size:
+        first, low, high = columns.prices[0], columns.low, columns.high
+    bought, sold = columns.aggressor_notional
     bids, asks, best = _displayed(books, levels)
     return Slice(
         first=first,
         low=low,
         high=high,
-        sells=sells,
-        buys=buys,
-        sell_notional=sum(price * qty for price, qty in sells.items()),
-        buy_notional=sum(price * qty for price, qty in buys.items()),
-        delta=sum(buys.values()) - sum(sells.values()),
+        sells=columns.traded.sells,
+        buys=columns.traded.buys,
+        sell_notional=sold,
+        buy_notional=bought,
+        delta=columns.deltas[-1],
         bids=bids,
         asks=asks,
         best=best,
@@ -99,8 +92,8 @@ def _displayed(
     books: Sequence[BookView], levels: int
 ) -> tuple[Lots, Lots, tuple[list[int], list[int]] | None]:
     """Return the largest displayed sizes by price, and the best prices at the end."""
-    bids: Lots = {}
-    asks: Lots = {}
+    bids: dict[int, int] = {}
+    asks: dict[int, int] = {}
     best = None
     for book in books:
         best = None

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from processors.bars_by_trade.attendance import Attendance
-from processors.bars_by_trade.columns import DELTA, LOTS, NOTIONAL, TRADES, Sums
+from processors.bars_by_trade.pieces import DELTA, LOTS, NOTIONAL, TRADES, Sums
 from processors.bars_by_trade.series import Series, TapeBar
 from processors.seconds.second import Second
 from processors.units import AssetUnits

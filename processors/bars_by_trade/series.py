@@ -4,9 +4,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import accumulate
 from operator import add, sub
+from typing import NamedTuple
 
 from processors.bars_by_trade.attendance import Total, Totals
-from processors.bars_by_trade.columns import DELTA, LOTS, NOTIONAL, TRADES, Columns, Piece
+from processors.bars_by_trade.pieces import DELTA, LOTS, NOTIONAL, TRADES, Piece, Pieces
 from processors.bars_by_trade.spec import BarSpec
 from processors.path import Path
 from processors.plain import Plain
@@ -66,9 +67,17 @@ class TapeBar:
         return bar
 
 
-Fit = Callable[[TapeBar, Columns, int, int], tuple[int, bool]]
-"""Of a bar, trades, the first that is not in a bar yet and the threshold: the end of those that go
-into the bar, and whether it is closed then."""
+class Rest(NamedTuple):
+    """The trades of a block `[.., end)` from the first that is in no bar yet; at least one."""
+
+    pieces: Pieces
+    start: int
+    end: int
+
+
+Fit = Callable[[TapeBar, Rest, int], tuple[int, bool]]
+"""Of a bar, trades and the threshold: the end of those that go into the bar, and whether it is
+closed then."""
 
 
 class Series:
@@ -92,29 +101,31 @@ class Series:
         self.changed = False
         self._fit = _FITS[spec.rule]
 
-    def take(self, columns: Columns, before: Totals) -> list[TapeBar]:
+    def take(self, pieces: Pieces, before: Totals) -> list[TapeBar]:
         """Take trades in; return the bars that they close.
 
         Args:
-            columns: the trades.
+            pieces: the trades.
             before: totals of attendance before their second.
         """
         closed: list[TapeBar] = []
-        start, size = 0, columns.size
         self.changed = True
-        while start < size:
-            end, closes = self._fit(self.bar, columns, start, self.limit)
-            if not closes:
-                self.bar.add(columns.piece(start, end))
-            elif self.spec.split:
-                closed += self._cut(columns, start, end, before)
-            else:
-                if end > start:
-                    self.bar.add(columns.piece(start, end))
-                # A range bar ends with the trade that opens the next one, others with their last.
-                last = end if self.spec.rule is BarRule.RANGE else end - 1
-                closed.append(self._close(columns.times[last], before))
-            start = end
+        times = pieces.columns.times
+        for start, last in pieces.blocks():
+            while start < last:
+                end, closes = self._fit(self.bar, Rest(pieces, start, last), self.limit)
+                if not closes:
+                    self.bar.add(pieces.piece(start, end))
+                elif self.spec.split:
+                    closed += self._cut(pieces, start, end, before)
+                else:
+                    if end > start:
+                        self.bar.add(pieces.piece(start, end))
+                    # A range bar ends with the trade that opens the next one, others with their
+                    # last.
+                    closing = end if self.spec.rule is BarRule.RANGE else end - 1
+                    closed.append(self._close(times[closing], before))
+                start = end
         return closed
 
     def _close(self, end_us: int, before: Totals) -> TapeBar:
@@ -123,22 +134,22 @@ class Series:
         self.bar = TapeBar(bar.index + 1, end_us, before)
         return bar
 
-    def _cut(self, columns: Columns, start: int, end: int, before: Totals) -> list[TapeBar]:
+    def _cut(self, pieces: Pieces, start: int, end: int, before: Totals) -> list[TapeBar]:
         """Close bars exactly at the threshold with the last of these trades; keep the rest."""
-        last, time_us = end - 1, columns.times[end - 1]
+        last, time_us = end - 1, pieces.columns.times[end - 1]
         if last > start:
-            self.bar.add(columns.piece(start, last))
-        rest = columns.qtys[last]
+            self.bar.add(pieces.piece(start, last))
+        rest = pieces.columns.qtys[last]
         need = self.limit - self.bar.sums[LOTS]
         closed: list[TapeBar] = []
         while rest >= need:
             whole = len(closed) + 1 == MOST_BARS_OF_ONE_TRADE
             lots = rest if whole else need
-            self.bar.add(columns.part(last, lots, begins=not closed))
+            self.bar.add(pieces.part(last, lots, begins=not closed))
             closed.append(self._close(time_us, before))
             rest, need = rest - lots, self.limit
         if rest:
-            self.bar.add(columns.part(last, rest, begins=False))
+            self.bar.add(pieces.part(last, rest, begins=False))
         return closed
 
     def end(self, end_us: int) -> TapeBar | None:
@@ -148,49 +159,55 @@ class Series:
         return None if bar.empty else bar
 
 
-def _tick(bar: TapeBar, columns: Columns, start: int, limit: int) -> tuple[int, bool]:
-    end = start + limit - bar.sums[TRADES]
-    return min(end, columns.size), end <= columns.size
+def _tick(bar: TapeBar, rest: Rest, limit: int) -> tuple[int, bool]:
+    end = rest.start + limit - bar.sums[TRADES]
+    return min(end, rest.end), end <= rest.end
 
 
-def _volume(bar: TapeBar, columns: Columns, start: int, limit: int) -> tuple[int, bool]:
-    return _reach(columns.lots, start, limit - bar.sums[LOTS])
+def _volume(bar: TapeBar, rest: Rest, limit: int) -> tuple[int, bool]:
+    return _reach(rest, rest.pieces.columns.lots, limit - bar.sums[LOTS])
 
 
-def _notional(bar: TapeBar, columns: Columns, start: int, limit: int) -> tuple[int, bool]:
-    return _reach(columns.notionals, start, limit - bar.sums[NOTIONAL])
+def _notional(bar: TapeBar, rest: Rest, limit: int) -> tuple[int, bool]:
+    return _reach(rest, rest.pieces.columns.notionals, limit - bar.sums[NOTIONAL])
 
 
-def _reach(cumulative: list[int], start: int, need: int) -> tuple[int, bool]:
+def _reach(rest: Rest, cumulative: list[int], need: int) -> tuple[int, bool]:
     """Find the first trade with which so much more has traded; it is inside."""
-    end = bisect_left(cumulative, cumulative[start] + need, start + 1)
-    return (end, True) if end < len(cumulative) else (end - 1, False)
+    _, start, last = rest
+    if cumulative[last] - cumulative[start] < need:
+        return last, False
+    return bisect_left(cumulative, cumulative[start] + need, start + 1, last), True
 
 
-def _range(bar: TapeBar, columns: Columns, start: int, limit: int) -> tuple[int, bool]:
+def _range(bar: TapeBar, rest: Rest, limit: int) -> tuple[int, bool]:
     """Find the first trade that high less low exceeds the limit with; it is outside."""
-    prices = columns.prices[start:]
+    pieces, start, last = rest
+    path = bar.path.then(pieces.piece(start, last).path)
+    if path.high is None or path.low is None or path.high - path.low <= limit:
+        return last, False
+    prices = pieces.columns.prices[start:last]
     high = prices[0] if bar.path.high is None else bar.path.high
     low = prices[0] if bar.path.low is None else bar.path.low
-    if max(high, columns.high) - min(low, columns.low) <= limit:
-        return columns.size, False
     highs = accumulate(prices, max, initial=high)
     lows = accumulate(prices, min, initial=low)
     fits = bisect_right(list(map(sub, highs, lows)), limit) - 1  # it only grows
     return start + fits, fits < len(prices)
 
 
-def _delta(bar: TapeBar, columns: Columns, start: int, limit: int) -> tuple[int, bool]:
+def _delta(bar: TapeBar, rest: Rest, limit: int) -> tuple[int, bool]:
     """Find the first trade with which the delta is as far from zero; it is inside."""
+    pieces, start, last = rest
+    path = pieces.piece(start, last).path
     delta = bar.sums[DELTA]
-    if start == 0:
-        path = columns.whole.path
-        if -limit < delta + path.lowest and delta + path.highest < limit:
-            return columns.size, False
-    deltas = accumulate(columns.signed[start:], initial=delta)
-    farthest = list(accumulate(map(abs, deltas), max))
-    end = start + bisect_left(farthest, limit)
-    return (end, True) if end <= columns.size else (columns.size, False)
+    if -limit < delta + path.lowest and delta + path.highest < limit:
+        return last, False
+    deltas = pieces.columns.deltas
+    offset = delta - deltas[start]
+    for end in range(start + 1, last):
+        if abs(deltas[end] + offset) >= limit:
+            return end, True
+    return last, True
 
 
 _FITS: dict[BarRule, Fit] = {

@@ -193,7 +193,8 @@ class CascadeMachine:
         if reach is None or not self._beyond(reach, event.extreme):
             return
         event.extreme, event.extreme_us, event.extended = reach, inputs.time_us, True
-        for level in inputs.levels:
+        # What is swept after the end is not of this cascade; it may even be its own low.
+        for level in inputs.levels if event.outcome is None else ():
             crossed = self._beyond(reach, level.ticks) and not self._beyond(
                 event.start, level.ticks
             )

@@ -7,17 +7,15 @@ Holds the minutes of an hour and the flow of 60 seconds, some kilobytes.
 
 from collections import deque
 from collections.abc import Sequence
-from operator import mul
 from typing import NamedTuple
 
 from processors.cascade.params import CascadeParams
-from processors.measures.aggressor import by_side, unknown_notional
 from processors.measures.pivots import is_pivot
 from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
+from processors.seconds.columns import Columns
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
-from processors.trades import Trade
 from schemas.cascades import CascadeBar, CascadeLevel
 from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND
 
@@ -43,17 +41,13 @@ class Flow(NamedTuple):
 NO_FLOW = Flow(None, None, None, 0, 0, 0, 0)
 
 
-def flow_of(trades: Sequence[Trade]) -> Flow:
-    """Return what the trades of a second come to, in tape order.
-
-    Complexity: about 0.2 us a trade.
-    """
-    if not trades:
+def flow_of(columns: Columns) -> Flow:
+    """Return what the trades of a second come to."""
+    if not columns.size:
         return NO_FLOW
-    _, _, _, prices, qtys, sides = zip(*trades, strict=True)
-    delta = sum(map(mul, qtys, sides))
-    taken = (*by_side(prices, qtys, sides), unknown_notional(trades))
-    return Flow(max(prices), min(prices), prices[-1], delta, *taken)
+    delta, notional = columns.deltas[-1], columns.aggressor_notional
+    taken = (*notional, columns.unknown_notional)
+    return Flow(columns.high, columns.low, columns.prices[-1], delta, *taken)
 
 
 class Minute(NamedTuple):
@@ -93,7 +87,7 @@ class Tape:
 
     def take(self, start_us: int, member: MemberSecond) -> tuple[Flow, CascadeBar | None]:
         """Take one second in; return its trades, and the minute that it closes."""
-        flow = flow_of(member.trades)
+        flow = flow_of(member.columns)
         stream = stream_of(member, "trade_stream")
         complete = stream is not None and stream.complete
         if start_us != self._next_us:

@@ -1,7 +1,5 @@
 """One perpetual as the context operator knows it: ticker, book, ranges and running totals."""
 
-from operator import mul
-
 from processors.context.depth import ImbalanceWindow
 from processors.context.history import Point
 from processors.context.params import ContextParams
@@ -53,10 +51,8 @@ class Instrument:
     def take(self, second: Second, member: MemberSecond) -> None:
         """Take one second in."""
         if member.trades:
-            _, _, _, prices, qtys, sides = zip(*member.trades, strict=True)
-            signed = list(map(mul, qtys, sides))
-            self._delta += sum(signed)
-            self._notional += sum(map(mul, prices, map(abs, signed)))
+            self._delta += member.columns.deltas[-1]
+            self._notional += member.columns.volume.notional
         stream = member.ticker_stream
         self.streaming = stream is not None and stream.state in COVERING_STATES
         self.ticker.take(member.ticker, second.end_us, member.ticker_refused)

@@ -4,15 +4,12 @@ Sums are `[delta_lots, delta_notional, volume_lots, volume_notional]` on the ass
 """
 
 import json
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import mul
+from operator import add, mul, sub
 
-from processors.measures.sweeps import notionals, quantities, starts
 from processors.plain import Plain
 from processors.scopes import ScopeKey, scope_key
-from processors.trades import Trade
+from processors.seconds.columns import Columns
 from schemas.cvd import WINDOWS
 from schemas.cvd_structure import SIZE_CLASSES_USD, Reset
 
@@ -21,6 +18,8 @@ Sums = list[int]
 MINUTE = 60
 KEPT_MINUTES = WINDOWS[-1] // MINUTE
 PART_MINUTES = 60
+
+_NONE = (0, 0, 0, 0, 0)
 
 
 class Account:
@@ -56,48 +55,43 @@ class Account:
         """`venue:symbol`."""
         return f"{self.key.venue}:{self.key.symbol}"
 
-    def take(self, second: int, trades: Sequence[Trade], limits: Sequence[int]) -> None:
+    def take(self, second: int, columns: Columns, limits: Sequence[int]) -> None:
         """Add the trades of one second.
 
         Args:
             second: of the minute, from 0.
-            trades: at least one, in tape order.
+            columns: of at least one trade.
             limits: the least notional of each class of sweeps but the first.
         """
-        _, _, _, prices, qtys, sides = zip(*trades, strict=True)
-        signed = list(map(mul, qtys, sides))
-        worth = list(map(mul, signed, prices))
-        lots, notional = self._walk(0, signed), self._walk(2, worth)
+        lots, notional = self._walk(0, columns.deltas), self._walk(2, columns.delta_notionals)
         self.steps.append([second, lots, notional])
-        self.sums[0] += lots
-        self.sums[1] += notional
-        unknown = 0 in sides
-        self.sums[2] += sum(map(abs, signed)) if unknown else sum(qtys)
-        self.sums[3] += sum(map(abs, worth)) if unknown else sum(map(mul, qtys, prices))
-        self._by_size(trades, sides, limits)
+        self.sums = list(map(add, self.sums, (lots, notional, *columns.volume)))
+        self._by_size(columns, limits)
 
-    def _walk(self, place: int, values: Sequence[int]) -> int:
-        """Follow a path on; return how far it went."""
+    def _walk(self, place: int, path: Sequence[int]) -> int:
+        """Follow a path from 0 on; return how far it went."""
         before = self.sums[place // 2]
-        path = list(accumulate(values))
         self.path[place] = max(self.path[place], before + max(path))
         self.path[place + 1] = min(self.path[place + 1], before + min(path))
         return path[-1]
 
-    def _by_size(
-        self, trades: Sequence[Trade], sides: Sequence[int], limits: Sequence[int]
-    ) -> None:
-        begun = starts(trades)
-        worth, lots = notionals(trades, begun), quantities(trades, begun)
-        for index, notional, qty in zip(begun, worth, lots, strict=True):
-            side = sides[index]
-            if side:
-                into = self.sizes[bisect_right(limits, notional)]
-                into[0] += side * qty
-                into[1] += side * notional
-                into[2] += qty
-                into[3] += notional
-                into[4] += 1
+    def _by_size(self, columns: Columns, limits: Sequence[int]) -> None:
+        """Add every sweep that has a side to its class: from its least notional up to the next."""
+        sides, lots, begun = columns.sides, columns.lots, columns.sweeps
+        ends = [*begun[1:], columns.size]
+        sided = sum([1 for first in begun if sides[first]])
+        from_on = [(columns.deltas[-1], columns.delta_notionals[-1], *columns.volume, sided)]
+        sweeps = [
+            (sides[first], lots[end] - lots[first], notional)
+            for first, end, notional in zip(begun, ends, columns.sweep_notionals, strict=True)
+            if notional >= limits[0] and sides[first]
+        ]
+        for limit in limits:
+            sweeps = [one for one in sweeps if one[2] >= limit]
+            from_on.append(_sum_up(sweeps))
+        beyond = [*from_on[1:], _NONE]
+        for into, these, larger in zip(self.sizes, from_on, beyond, strict=True):
+            into[:] = map(add, into, map(sub, these, larger))
 
     def fill(self, minute: int) -> None:
         """Let the open minute count in the rolling windows and in the day."""
@@ -187,6 +181,15 @@ class Account:
     def keeps(self, part: str) -> bool:
         """Say whether an hour is still inside the longest window."""
         return (int(part) + 1) * PART_MINUTES > self._last_minute - KEPT_MINUTES
+
+
+def _sum_up(sweeps: Sequence[tuple[int, int, int]]) -> tuple[int, int, int, int, int]:
+    """Return delta, volume and number of sweeps `(side, lots, notional)`, as in a class."""
+    if not sweeps:
+        return _NONE
+    sides, lots, notional = zip(*sweeps, strict=True)
+    signed = (sum(map(mul, sides, lots)), sum(map(mul, sides, notional)))
+    return (*signed, sum(lots), sum(notional), len(sweeps))
 
 
 def _no_sizes() -> list[list[int]]:

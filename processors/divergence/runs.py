@@ -81,12 +81,14 @@ class Runs:
     def common(self, names: Sequence[str], end_us: int) -> list[str]:
         """Return who was there as long as the one with the longest run, or for a whole span.
 
+        A bar less is as long: of streams that begin together one may have its first minute whole.
+
         Args:
             names: of the instruments of a scope.
             end_us: of the newest bar.
         """
         lengths = {name: self._length(name, end_us) for name in names}
-        enough = min(self._span, max(lengths.values(), default=0))
+        enough = min(self._span, max(lengths.values(), default=0) - 1)
         return sorted(name for name, length in lengths.items() if length >= max(1, enough))
 
     def _length(self, name: str, end_us: int) -> int:

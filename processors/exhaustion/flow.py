@@ -1,16 +1,14 @@
 """The flow form of exhaustion: a rate that has fallen from its peak at the extreme (5.8)."""
 
 from collections import deque
-from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from processors.measures.aggressor import aggressor_notional
 from processors.measures.quadrant import Ratio
 from processors.measures.shares import Share
 from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
-from processors.trades import Trade
+from processors.seconds.columns import Columns
 from schemas.units import US_PER_SECOND
 
 BAR_SECONDS = 60
@@ -52,23 +50,22 @@ class Flow:
         self._last_price: int | None = None
         self._quiet_until_us = {1: 0, -1: 0}
 
-    def take(self, start_us: int, trades: Sequence[Trade] | None) -> None:
+    def take(self, start_us: int, columns: Columns | None) -> None:
         """Take the next second in.
 
         Args:
             start_us: its start.
-            trades: in tape order; None where the stream was not there all the time.
+            columns: of its trades; None where the stream was not there all the time.
         """
-        if trades is None or start_us != self._next_us:
+        if columns is None or start_us != self._next_us:
             self._clear()
         self._next_us = start_us + US_PER_SECOND
-        if trades is None:
+        if columns is None:
             return
-        self._sums.append(aggressor_notional(trades))
-        if trades:
-            prices = {trade[3] for trade in trades}
-            self._prices.append((max(prices), min(prices)))
-            self._last_price = trades[-1][3]
+        self._sums.append(columns.aggressor_notional)
+        if columns.size:
+            self._prices.append((columns.high, columns.low))
+            self._last_price = columns.prices[-1]
         elif self._last_price is not None:
             self._prices.append((self._last_price, self._last_price))
         if len(self._sums) == self._rate_seconds:

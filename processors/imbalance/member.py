@@ -15,13 +15,12 @@ from processors.imbalance.depth import Weighted
 from processors.imbalance.history import NANO, History
 from processors.imbalance.means import Means
 from processors.imbalance.params import BookParams
-from processors.imbalance.refills import Sizes
-from processors.imbalance.removals import Taken
 from processors.imbalance.side import Side
 from processors.imbalance.views import dump_view, load_view
-from processors.imbalance.walk import RankFlow, by_price, is_whole, spans, taken, walk_ranks
+from processors.imbalance.walk import RankFlow, is_whole, near, spans, taken, walk_ranks
 from processors.measures.book import ASK, BID
 from processors.plain import Plain
+from processors.seconds.columns import Columns
 from processors.seconds.second import BookView, MemberSecond, Second, StreamSecond
 from schemas.books import BookState
 from schemas.imbalance import TimeWeighted
@@ -61,6 +60,7 @@ class MemberBook:
     ) -> None:
         state = state or {}
         self._params = params
+        self._held_us = 2000 * params.time_tol_ms
         self._next_us: int = state.get("next_us", 0)
         self._standing = load_view(state.get("standing"))
         self._book_state = BookState(state.get("book_state", BookState.NO_SNAPSHOT.value))
@@ -81,21 +81,19 @@ class MemberBook:
             self._jump()
         self._next_us = second.end_us
         means = self._means.begin(second.start_us)
-        hits = taken(member.trades)
         whole = stream.complete and is_whole(self._standing, member.books)
         valid_us = self._integrate(member, stream, second)
         traded = member.trade_stream is not None and member.trade_stream.complete
         ranks = None
         if whole and self._standing is not None:
             books = [self._standing, *member.books]
-            ranks = self._follow(books, second, hits if traded else None)
+            ranks = self._follow(books, second, member.columns if traded else None)
         else:
             self.bids.reset_books()
             self.asks.reset_books()
-        executed = by_price(hits[0]), by_price(hits[1])
-        best = self._flow(member, stream, second, executed if traded else None)
+        best = self._flow(member, stream, second, known_trades=traded)
         weight = depth.weighted(member.book, self._params.decay_bp) if member.book else None
-        self._remember(member, second, executed, weight)
+        self._remember(member, second, weight)
         self._standing = member.book
         if member.books:
             self._book_state = member.books[-1].state
@@ -108,7 +106,7 @@ class MemberBook:
             ranks=ranks,
             best=best,
             means=means + self._means.end(second.end_us),
-            tfi=sum(executed[1].values()) - sum(executed[0].values()) if traded else None,
+            tfi=member.columns.deltas[-1] if traded else None,
         )
 
     def _jump(self) -> None:
@@ -131,20 +129,21 @@ class MemberBook:
                 self._means.add(span_us, depth.tracked(book, self._params))
         return min(valid_us, stream.covered_us)
 
-    def _follow(
-        self, books: list[BookView], second: Second, hits: tuple[Taken, Taken] | None
-    ) -> RankFlow:
+    def _follow(self, books: list[BookView], second: Second, columns: Columns | None) -> RankFlow:
         """Follow the books of a whole second, the first of which stood when it began.
 
         Trades are None where not all are known.
         """
-        number = second.start_us // US_PER_SECOND
+        number, end_us = second.start_us // US_PER_SECOND, second.end_us
         factors = (books[0].tick_factor, books[0].lot_factor)
-        hit_bids, hit_asks = hits if hits is not None else (None, None)
-        bids = [(book.time_us, book.bids) for book in books]
-        asks = [(book.time_us, book.asks) for book in books]
-        self.bids.take_books(number, bids, factors, second.end_us, hit_bids)
-        self.asks.take_books(number, asks, factors, second.end_us, hit_asks)
+        bids = self.bids.take_books(number, [(one.time_us, one.bids) for one in books], factors)
+        asks = self.asks.take_books(number, [(one.time_us, one.asks) for one in books], factors)
+        hit_bids, hit_asks = None, None
+        if columns is not None:
+            prices = (self.bids.prices(bids), self.asks.prices(asks))
+            hit_bids, hit_asks = taken(near(columns, *prices, end_us - self._held_us))
+        self.bids.take_hits(end_us, bids, hit_bids)
+        self.asks.take_hits(end_us, asks, hit_asks)
         return walk_ranks(books, self._params.ranks)
 
     def _flow(
@@ -152,7 +151,8 @@ class MemberBook:
         member: MemberSecond,
         stream: StreamSecond,
         second: Second,
-        executed: tuple[Sizes, Sizes] | None,
+        *,
+        known_trades: bool,
     ) -> BestFlow | None:
         """Take the changes of the best prices in, and what traded at them."""
         if not stream.complete:
@@ -161,23 +161,17 @@ class MemberBook:
             best = None
         else:
             best = self._best.end_second(second.start_us, member.books)
-        at_bids, at_asks = executed if executed is not None else (None, None)
-        self.bids.take_best(at_bids, best.bids if best else None)
-        self.asks.take_best(at_asks, best.asks if best else None)
+        traded = member.columns.traded if known_trades else None
+        self.bids.take_best(traded.sells if traded else None, best.bids if best else None)
+        self.asks.take_best(traded.buys if traded else None, best.asks if best else None)
         return best
 
-    def _remember(
-        self,
-        member: MemberSecond,
-        second: Second,
-        executed: tuple[Sizes, Sizes],
-        weight: Weighted | None,
-    ) -> None:
+    def _remember(self, member: MemberSecond, second: Second, weight: Weighted | None) -> None:
         """Add the values of the second to the history."""
         stream = member.trade_stream
         flow = None
         if stream is not None and (stream.covered_us or member.trades):
-            flow = sum(price * lots for side in executed for price, lots in side.items())
+            flow = member.columns.volume.notional
         complete = stream is not None and stream.complete
         self.flow_run = min(self.flow_run + 1, self._params.flow_seconds) if complete else 0
         of_top, of_band = depth.tracked(member.book, self._params) if member.book else (None, None)

@@ -25,7 +25,7 @@ Decrease = tuple[int, int, int]
 
 
 class Removals:
-    """One side of one book, over a rolling window.
+    """One side of one book, over a rolling window; `waiting` are decreases that are not settled.
 
     Args:
         seconds: the window.
@@ -39,14 +39,14 @@ class Removals:
         self._sums: deque[tuple[int, int]] = deque((removed, traded) for removed, traded in sums)
         self._removed = sum(removed for removed, _ in self._sums)
         self._traded = sum(traded for _, traded in self._sums)
-        self._waiting = [(at, price, lots) for at, price, lots in waiting]
+        self.waiting: list[Decrease] = [(at, price, lots) for at, price, lots in waiting]
         self._taken: Taken = {price: [list(one) for one in trades] for price, trades in taken}
 
     def reset(self) -> None:
         """Forget everything."""
         self._sums.clear()
         self._removed = self._traded = 0
-        self._waiting, self._taken = [], {}
+        self.waiting, self._taken = [], {}
 
     def end_second(self, end_us: int, decreases: Iterable[Decrease], taken: Taken) -> None:
         """Take the next second in.
@@ -54,21 +54,22 @@ class Removals:
         Args:
             end_us: its end.
             decreases: of its books, in order of time.
-            taken: of its trades, those that hit this side; only read.
+            taken: of its trades, those that hit this side, at least those at the prices of the
+                decreases and of `waiting`, and all of the last two tolerances; only read.
         """
         settled_us = end_us - self._tolerance_us
-        fallen = [*self._waiting, *decreases]
+        fallen = [*self.waiting, *decreases]
         known: Taken = {}
-        for _, price, _ in fallen:
-            if price not in known and (price in taken or price in self._taken):
+        for price in dict.fromkeys(price for _, price, _ in fallen):
+            if price in taken or price in self._taken:
                 new = [one.copy() for one in taken.get(price, ())]
                 known[price] = self._taken.get(price, []) + new
         removed = traded = 0
-        self._waiting = []
+        self.waiting = []
         for decrease in fallen:
             time_us, price, lots = decrease
             if time_us >= settled_us:
-                self._waiting.append(decrease)
+                self.waiting.append(decrease)
                 continue
             removed += lots
             if price in known:
@@ -118,4 +119,4 @@ class Removals:
 
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""
-        return [list(self._sums), self._waiting, list(self._taken.items())]
+        return [list(self._sums), self.waiting, list(self._taken.items())]

@@ -1,11 +1,12 @@
 """What is remembered of one side of one instrument's book."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from processors.imbalance.params import BookParams
 from processors.imbalance.persistence import Persistence
 from processors.imbalance.refills import Refills, Sizes
-from processors.imbalance.removals import Removals, Taken
+from processors.imbalance.removals import Decrease, Removals, Taken
 from processors.imbalance.walk import walk_side
 from processors.measures.book import Levels
 from processors.plain import Plain
@@ -42,28 +43,35 @@ class Side:
         self._removals.reset()
 
     def take_books(
-        self,
-        number: int,
-        books: Sequence[tuple[int, Levels]],
-        factors: tuple[int, int],
-        end_us: int,
-        hits: Taken | None,
-    ) -> None:
-        """Take the books of a whole second in.
+        self, number: int, books: Sequence[tuple[int, Levels]], factors: tuple[int, int]
+    ) -> list[Decrease]:
+        """Take the books of a whole second in; return what fell, for `take_hits`.
 
         Args:
             number: of the second.
             books: times and levels; the first is what stood at its beginning.
             factors: how many of the asset's ticks and lots make one of the book's.
-            end_us: the second's end.
-            hits: what aggressors took from this side; None where not all trades are known.
         """
         walk = walk_side(books, self._sign, self._width_bp, factors)
         self.persistence.end_second(number, walk.least, walk.reach)
+        return walk.decreases
+
+    def prices(self, decreases: Sequence[Decrease]) -> set[int]:
+        """Return the prices whose trades may explain a decrease, of this second or the last."""
+        return {price for _, price, _ in chain(decreases, self._removals.waiting)}
+
+    def take_hits(self, end_us: int, decreases: Sequence[Decrease], hits: Taken | None) -> None:
+        """Set what fell in a second against what aggressors took from this side.
+
+        Args:
+            end_us: the second's end.
+            decreases: of its books.
+            hits: of `prices`, and all of the last two tolerances; None where some are not known.
+        """
         if hits is None:
             self._removals.reset()
         else:
-            self._removals.end_second(end_us, walk.decreases, hits)
+            self._removals.end_second(end_us, decreases, hits)
 
     def take_best(self, executed: Sizes | None, shown: Sizes | None) -> None:
         """Take a second's volume by price and its best prices in, None where not all are known."""

@@ -4,14 +4,17 @@ A book record holds until the next one. In a whole second a valid book stood fro
 its end and all its books are of one epoch, so each may be compared with the one before.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from itertools import pairwise, zip_longest
 from operator import itemgetter
 from typing import NamedTuple
 
 from processors.imbalance.removals import Decrease, Taken
 from processors.measures.book import Levels, edge
 from processors.measures.order_flow import add_rank_terms, normalised
+from processors.seconds.columns import Columns
 from processors.seconds.second import BookView
 from processors.trades import Trade
 from schemas.units import round_half_even
@@ -138,29 +141,31 @@ def walk_ranks(books: Sequence[BookView], ranks: int) -> RankFlow:
     flow = [0] * ranks
     for was, now in pairwise(books):
         add_rank_terms(flow, (was.bids, was.asks), (now.bids, now.asks))
-    depth = [0] * ranks
-    for book in books:
-        for side in (book.bids, book.asks):
-            for rank, lots in enumerate(map(_LOTS, side[:ranks])):
-                depth[rank] += lots
+    sides = [side[:ranks] for book in books for side in (book.bids, book.asks)]
+    shown = zip_longest(*[map(_LOTS, side) for side in sides], fillvalue=0)
+    depth = [sum(lots) for lots in shown]
+    depth += [0] * (ranks - len(depth))
     factor = books[0].lot_factor
     return RankFlow([lots * factor for lots in flow], [both * factor for both in depth], len(books))
 
 
+def near(
+    columns: Columns, bids: Collection[int], asks: Collection[int], since_us: int
+) -> list[Trade]:
+    """Return the trades that hit some bids or asks, and all of them from a time on, in order."""
+    late = bisect_left(columns.times, since_us)
+    trades = columns.trades
+    at_prices = ((), asks, bids)  # by side: 0, 1 and, counted from the end, -1
+    return [trade for trade in trades[:late] if trade[3] in at_prices[trade[5]]] + [*trades[late:]]
+
+
 def taken(trades: Sequence[Trade]) -> tuple[Taken, Taken]:
     """Sort trades by what they hit: those that sellers made at bids, and buyers at asks."""
-    hit_bids: Taken = {}
-    hit_asks: Taken = {}
+    hit_bids: Taken = defaultdict(list)
+    hit_asks: Taken = defaultdict(list)
     for time_us, _, _, price, lots, side in trades:
-        if side:
-            into = hit_asks if side > 0 else hit_bids
-            if price in into:
-                into[price].append([time_us, lots])
-            else:
-                into[price] = [[time_us, lots]]
-    return hit_bids, hit_asks
-
-
-def by_price(trades: Taken) -> dict[int, int]:
-    """Return the lots that traded at each price."""
-    return {price: sum(map(_LOTS, rows)) for price, rows in trades.items()}
+        if side > 0:
+            hit_asks[price].append([time_us, lots])
+        elif side:
+            hit_bids[price].append([time_us, lots])
+    return dict(hit_bids), dict(hit_asks)

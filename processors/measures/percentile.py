@@ -163,15 +163,22 @@ class TrailingTail:
         self.samples = 0
         self._fresh: dict[str, bytes] = {}
 
-    def add(self, time_us: int, values: list[int]) -> None:
-        """Take samples in, all of one time; times do not fall."""
+    def add(self, time_us: int, values: list[int], smaller: int = 0) -> None:
+        """Take samples in, all of one time; times do not fall.
+
+        Args:
+            time_us: when.
+            values: of the samples.
+            smaller: how many more there are whose values are below the floor.
+        """
         self.move(time_us)
-        if not values:
+        added = len(values) + smaller
+        if not added:
             return
         self._found = None
         total, counts = self._slots.get(self._newest, (0, {}))
-        self._slots[self._newest] = (total + len(values), counts)
-        self.samples += len(values)
+        self._slots[self._newest] = (total + added, counts)
+        self.samples += added
         for value in [value for value in values if value >= self._floor]:
             bucket = bucket_of(value)
             counts[bucket] = counts.get(bucket, 0) + 1

@@ -8,13 +8,12 @@ An id range is unbroken where each rank is one more than the last. Where a venue
 the rank is the place in the batch, and the first trade of a later batch (its low 20 bits are zero)
 goes on where the batch before ended.
 
-Cost: about 0.3 us a trade for `starts` and `notionals` together; a `Sweep` is made only of what is
-looked at.
+Cost: about 0.2 us a trade for `breaks`; a `Sweep` is made only of what is looked at.
 """
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
-from operator import mul
+from itertools import accumulate, compress, pairwise, repeat
+from operator import floordiv, mul, ne, or_, sub
 from typing import NamedTuple
 
 from processors.trades import Trade
@@ -53,17 +52,33 @@ def starts(trades: Sequence[Trade]) -> list[int]:
     if not trades:
         return []
     times, _, ranks, _, _, sides = zip(*trades, strict=True)
-    milliseconds = [time_us // _MILLISECOND_US for time_us in times]
-    pairs = zip(milliseconds, milliseconds[1:], sides, sides[1:], ranks, ranks[1:], strict=False)
-    found = [0]
-    found += [
-        index
-        for index, (before, now, side_before, side, rank_before, rank) in enumerate(pairs, 1)
-        if before != now
-        or side_before != side
-        or (rank != rank_before + 1 and (rank & _BATCH_MASK or rank <= rank_before))
+    return breaks(times, sides, ranks)
+
+
+def breaks(times: Sequence[int], sides: Sequence[int], ranks: Sequence[int]) -> list[int]:
+    """Return the same of trades that are columns already."""
+    if not times:
+        return []
+    places = range(1, len(times))
+    milliseconds = list(map(floordiv, times, repeat(_MILLISECOND_US)))
+    another_time = map(ne, milliseconds, milliseconds[1:])
+    another = map(or_, another_time, map(ne, sides, sides[1:]))
+    found = [0, *compress(places, another)]
+    broken = _broken(ranks)
+    return sorted({*found, *broken}) if broken else found
+
+
+def _broken(ranks: Sequence[int]) -> list[int]:
+    """Return the places at which the range of ids does not go on."""
+    first, count = ranks[0], len(ranks)
+    if ranks[-1] - first == count - 1 and ranks == tuple(range(first, first + count)):
+        return []
+    not_next = map(ne, map(sub, ranks[1:], ranks), repeat(1))
+    return [
+        place
+        for place in compress(range(1, count), not_next)
+        if ranks[place] & _BATCH_MASK or ranks[place] <= ranks[place - 1]
     ]
-    return found
 
 
 def notionals(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
@@ -73,20 +88,23 @@ def notionals(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
         trades: the same as in `starts`.
         begun: what it returned.
     """
-    return _sums([trade[3] * trade[4] for trade in trades], begun)
+    return per_sweep(list(accumulate([trade[3] * trade[4] for trade in trades], initial=0)), begun)
 
 
 def quantities(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
     """Return the lots of every sweep."""
-    return _sums([trade[4] for trade in trades], begun)
+    return per_sweep(list(accumulate([trade[4] for trade in trades], initial=0)), begun)
 
 
-def _sums(values: Sequence[int], begun: Sequence[int]) -> list[int]:
-    if len(begun) == len(values):
-        return list(values)
-    up_to = list(accumulate(values, initial=0))
-    at = [up_to[index] for index in begun]
-    at.append(up_to[-1])
+def per_sweep(cumulative: Sequence[int], begun: Sequence[int]) -> list[int]:
+    """Return the sum over every sweep of a column.
+
+    Args:
+        cumulative: entry n is over the first n trades.
+        begun: the index of the first fill of every sweep.
+    """
+    at = [cumulative[index] for index in begun]
+    at.append(cumulative[-1])
     return [after - before for before, after in pairwise(at)]
 
 

@@ -166,7 +166,7 @@ class AbsorptionOperator:
         if not complete:
             return changes
         shown = member.books or ([] if member.book is None else [member.book])
-        one = slice_of(member.trades, shown, self._given.book_levels)
+        one = slice_of(member.columns, shown, self._given.book_levels)
         instrument.window.push(one)
         if self._levels is not None and instrument.levels.due(second.start_us):
             instrument.levels.renew(second.start_us, self._levels.levels(member.key))

@@ -15,11 +15,10 @@ State: one open bar per scope and rule, and totals of attendance; for 7 instrume
 about 15 kB. Nothing grows over the day.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 
 from processors.bars_by_trade.attendance import Attendance
-from processors.bars_by_trade.columns import Columns
+from processors.bars_by_trade.pieces import Pieces
 from processors.bars_by_trade.record import Recorder
 from processors.bars_by_trade.series import Series, TapeBar
 from processors.bars_by_trade.spec import BarParams, BarSpec
@@ -27,9 +26,9 @@ from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
 from processors.scopes import PERP, SPOT, ScopeKey, scope_key
+from processors.seconds.columns import Columns
 from processors.seconds.second import Second
 from processors.state import State
-from processors.trades import Trade
 from processors.units import AssetUnits
 from schemas.topics import BARS
 from schemas.units import US_PER_DAY, US_PER_SECOND
@@ -79,15 +78,11 @@ class BarsOperator:
         """Take the trades of one second in; yield the bars that they close."""
         before = self._attendance.totals
         self._attendance.take(second)
-        for key, trades in _tapes(second):
-            blocks = [
-                Columns(trades[start : start + BLOCK_TRADES])
-                for start in range(0, len(trades), BLOCK_TRADES)
-            ]
+        for key, columns in _tapes(second):
+            pieces = Pieces(columns, BLOCK_TRADES)
             for series in self._series_of(key):
-                for block in blocks:
-                    for bar in series.take(block, before):
-                        yield self._output(series, bar, second.end_us, second)
+                for bar in series.take(pieces, before):
+                    yield self._output(series, bar, second.end_us, second)
 
     def _series_of(self, key: ScopeKey) -> list[Series]:
         series = self._series.get(key)
@@ -160,12 +155,12 @@ class BarsOperator:
         return False
 
 
-def _tapes(second: Second) -> Iterator[tuple[ScopeKey, Sequence[Trade]]]:
-    """Yield every scope that traded with its trades in tape order: by name, aggregates last."""
-    traded = [member for member in second.members.values() if member.trades]
-    for member in traded:
-        yield member.key, member.trades
+def _tapes(second: Second) -> Iterator[tuple[ScopeKey, Columns]]:
+    """Yield every scope that traded with its trades: by name, aggregates last."""
+    for member in second.members.values():
+        if member.trades:
+            yield member.key, member.columns
     for aggregate in (PERP, SPOT):
-        tapes = [member.trades for member in traded if member.aggregate == aggregate]
-        if tapes:
-            yield aggregate, sorted(chain.from_iterable(tapes)) if len(tapes) > 1 else tapes[0]
+        columns = second.columns(aggregate)
+        if columns.size:
+            yield aggregate, columns

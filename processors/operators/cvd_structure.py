@@ -108,7 +108,7 @@ class CvdStructureOperator:
             if member.trade_stream is not None and name not in self._accounts:
                 self._accounts[name] = Account(member.key, member.aggregate)
             if member.trades:
-                self._accounts[name].take(at, member.trades, self._limits)
+                self._accounts[name].take(at, member.columns, self._limits)
         if at == MINUTE - 1:
             outputs.append(self._close(second, broken=False))
         return outputs

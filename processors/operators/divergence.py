@@ -7,8 +7,9 @@ It is `invalidated` by the close of a bar in which price reached B again with CV
 
 How the definition is read
 - Bars are made of the instruments that were complete in all of them: of an aggregate, those whose
-  unbroken run is as long as the longest, or covers 67 bars, all that a pair can touch. The
-  reference price is theirs together: the highest high, the lowest low.
+  unbroken run is as long as the longest but for one bar (streams begin together, not at once), or
+  covers 67 bars, all that a pair can touch. The reference price is theirs together: the highest
+  high, the lowest low.
 - CVD is that of mode `day`, at the close of a bar; a pair across midnight is none (trap 9), and
   nothing is counted beyond it.
 - With `at_extreme` CVD of a pivot is the greatest (of lows the least) in its bar. Over venues the

@@ -101,7 +101,7 @@ class ExhaustionOperator:
             if member.trade_stream is not None:
                 flow = self._flow_of(name)
                 complete = member.trade_stream.complete
-                flow.take(second.start_us, member.trades if complete else None)
+                flow.take(second.start_us, member.columns if complete else None)
                 outputs += self._of_flow(second, member, flow)
         for bar in bars:
             outputs += self._of_bar(second, bar)

@@ -21,7 +21,6 @@ from processors.liquidation.tally import (
     of_instrument,
     over_venues,
 )
-from processors.measures.aggressor import aggressor_notional, unknown_notional
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -96,7 +95,8 @@ class LiquidationOperator:
             if tally is None:
                 tally = minute.tallies[member.name] = Tally()
             any_row |= tally.take_rows(member.liquidations, member.sampling)
-            tally.take_trades(aggressor_notional(member.trades), unknown_notional(member.trades))
+            columns = member.columns
+            tally.take_trades(columns.aggressor_notional, columns.unknown_notional)
         minute.told.add(second)
         minute.traded.add(second)
         clusters = self._clustered(second, members)
@@ -162,7 +162,8 @@ class LiquidationOperator:
         for member in members:
             tally = span.tallies[member.name] = Tally()
             tally.take_rows(member.liquidations, member.sampling)
-            tally.take_trades(aggressor_notional(member.trades), unknown_notional(member.trades))
+            columns = member.columns
+            tally.take_trades(columns.aggressor_notional, columns.unknown_notional)
         keys = {member.name: member.key for member in members}
         completeness = span.told.record(span.tallies)
         return self._record(second, span, keys, completeness, clusters)

@@ -30,10 +30,10 @@ from processors.profiles.member import MemberProfiles
 from processors.profiles.params import COMPOSITES, SPANS_US, US_PER_FOUR_HOURS, ProfileParams
 from processors.profiles.record import Members, Past, Recorder, Window
 from processors.scopes import PERP, SPOT, ScopeKey, scope_key
+from processors.seconds.columns import Columns
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond, Second
 from processors.state import State
-from processors.trades import Trade
 from processors.units import AssetUnits
 from schemas.profiles import ProfileWindow, VolumeProfile
 from schemas.topics import PROFILES
@@ -82,20 +82,20 @@ class ProfilesOperator:
     def _take(self, second: Second) -> None:
         """Take the trades of one second in; see which naked POCs they leave."""
         self._miss(second)
-        prices: dict[ScopeKey, list[tuple[int, int, Trade]]] = {}
+        traded: dict[ScopeKey, list[Columns]] = {}
         for name, member in second.members.items():
             stream = stream_of(member, "trade_stream")
             if stream is None and not member.trades:
                 continue
-            extremes = self._member(name, member).take(member)
-            if extremes is not None:
+            self._member(name, member).take(member)
+            if member.trades:
                 for key in (member.key, member.aggregate):
-                    prices.setdefault(key, []).append((*extremes, member.trades[-1]))
+                    traded.setdefault(key, []).append(member.columns)
                 for changed in self._changed.values():
                     changed.add(name)
-        for key, found in prices.items():
-            lows, highs, trades = zip(*found, strict=True)
-            self._known_of(key).take(min(lows), max(highs), max(trades)[3])
+        for key, found in traded.items():
+            low, high = min([one.low for one in found]), max([one.high for one in found])
+            self._known_of(key).take(low, high, max([one.trades[-1] for one in found])[3])
 
     def _miss(self, second: Second) -> None:
         """Note the scopes of which not everything was seen, up to the end of this second."""

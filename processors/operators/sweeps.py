@@ -22,7 +22,7 @@ import msgspec
 from processors.events.writer import SIDES, Event, EventWriter, event_id
 from processors.measures.percentile import TrailingTail
 from processors.measures.shares import Share, check_share
-from processors.measures.sweeps import Sweep, notionals, starts, sweep
+from processors.measures.sweeps import Sweep, sweep
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -88,16 +88,16 @@ class SweepsOperator:
         if tail is None:
             tail = self._tails[name] = self._tail()
         tail.move(second.start_us)
-        begun = starts(member.trades)
-        values = notionals(member.trades, begun)
+        columns = member.columns
         outputs: list[Output] = []
-        if max(values) >= self._least:
-            ends = [*begun[1:], len(member.trades)]
-            for first, end, notional in zip(begun, ends, values, strict=True):
-                if notional >= self._least and tail.reached_by(notional // self._per_cent):
-                    large = sweep(member.trades[first:end])
-                    outputs.append(self._print(second, member, large, tail))
-        tail.add(second.start_us, [value // self._per_cent for value in values])
+        sizes = []
+        for place, notional in enumerate(columns.sweep_notionals):
+            if notional >= self._least:
+                sizes.append(notional // self._per_cent)
+                if tail.reached_by(sizes[-1]):
+                    fills = member.trades[slice(*columns.sweep_span(place))]
+                    outputs.append(self._print(second, member, sweep(fills), tail))
+        tail.add(second.start_us, sizes, smaller=len(columns.sweeps) - len(sizes))
         return outputs
 
     def _tail(self) -> TrailingTail:

@@ -48,14 +48,15 @@ class MemberProfiles:
     def _empty(self) -> Profile:
         return Profile(self._row_ticks, self._most)
 
-    def take(self, member: MemberSecond) -> tuple[int, int] | None:
-        """Take one second in; return the lowest and highest price of its trades, if there are."""
+    def take(self, member: MemberSecond) -> None:
+        """Take one second in."""
         stream = stream_of(member, "trade_stream")
         if stream is not None:
             self.step.covered_us += stream.covered_us
             self.step.seconds += 1
             self.state = stream.state
-        return self.step.take(member.trades) if member.trades else None
+        if member.trades:
+            self.step.take(member.columns)
 
     def begin(self, start_us: int) -> None:
         """Open the step that starts then, and the windows that start with it or before it."""

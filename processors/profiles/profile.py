@@ -1,15 +1,11 @@
 """What one instrument traded at which price, as numbers that add up over time and over venues."""
 
 import json
-from collections.abc import Sequence
-from operator import add, mul, sub
+from operator import add, sub
 
 from processors.measures.rows import coarsen
 from processors.plain import Plain
-from processors.trades import Trade
-
-_COLUMN = (2, 1, 0)
-"""The column of a row by side: unknown (0), buy (1) and, counted from the end, sell (-1)."""
+from processors.seconds.columns import Columns
 
 
 class Profile:
@@ -45,22 +41,20 @@ class Profile:
         sell, buy, unknown = map(sum, zip(*self.rows.values(), strict=True))
         return sell, buy, unknown
 
-    def take(self, trades: Sequence[Trade]) -> tuple[int, int]:
-        """Add trades, at least one; return their lowest and highest price."""
-        _, _, _, prices, qtys, sides = zip(*trades, strict=True)
-        low, high = min(prices), max(prices)
+    def take(self, columns: Columns) -> None:
+        """Add trades, at least one."""
         rows, step = self.rows, self.step
-        for price, qty, side in zip(prices, qtys, sides, strict=True):
-            edge = price - price % step
-            row = rows.get(edge)
-            if row is None:
-                row = rows[edge] = [0, 0, 0]
-            row[_COLUMN[side]] += qty
-        self.notional += sum(map(mul, prices, qtys))
-        self.trades += len(prices)
-        self._widen(low, high)
+        for column, traded in enumerate(columns.traded):
+            for price, lots in traded.items():
+                edge = price - price % step
+                row = rows.get(edge)
+                if row is None:
+                    row = rows[edge] = [0, 0, 0]
+                row[column] += lots
+        self.notional += columns.notionals[-1]
+        self.trades += columns.size
+        self._widen(columns.low, columns.high)
         self._limit()
-        return low, high
 
     def add(self, other: "Profile") -> None:
         """Add another one."""

@@ -10,11 +10,13 @@ footprints and in `cvd_adjust`, and changes no state here (definitions 5.14: for
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from processors.measures.ticker_check import Refused
 from processors.operator import Output, Stateful
 from processors.scopes import ScopeKey
+from processors.seconds.columns import Columns
 from processors.trades import Trade
 from schemas.books import BookBand, BookLevel, BookState, TopChange
 from schemas.footprints import FootprintBar
@@ -99,11 +101,19 @@ class MemberSecond:
     ticker_stream: StreamSecond | None = None
     ticker: TickerBatch | None = None
     ticker_refused: Sequence[Refused] = ()
+    _columns: Columns | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """`venue:symbol`."""
         return f"{self.key.venue}:{self.key.symbol}"
+
+    @property
+    def columns(self) -> Columns:
+        """The trades as columns, made once for all operators."""
+        if self._columns is None:
+            self._columns = Columns(self.trades)
+        return self._columns
 
 
 @dataclass(slots=True)
@@ -123,11 +133,33 @@ class Second:
     inputs: Sequence[InputRange] = ()
     bars: Sequence[FootprintBar] = ()
     events: list[Output] = field(default_factory=list)
+    _merged: dict[ScopeKey, Columns] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def end_us(self) -> int:
         """The end, which does not belong to it."""
         return self.start_us + US_PER_SECOND
+
+    def columns(self, aggregate: ScopeKey) -> Columns:
+        """Return the trades of all instruments of an aggregate, in tape order over all of them.
+
+        They are merged once for all operators.
+        """
+        merged = self._merged.get(aggregate)
+        if merged is None:
+            traded = [
+                member
+                for member in self.members.values()
+                if member.trades and member.aggregate == aggregate
+            ]
+            if len(traded) == 1:
+                merged = traded[0].columns
+            else:
+                merged = Columns(sorted(chain.from_iterable([one.trades for one in traded])))
+            self._merged[aggregate] = merged
+        return merged
 
 
 class SecondOperator(Stateful, Protocol):

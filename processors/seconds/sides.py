@@ -7,7 +7,7 @@ grow, and the log keeps their order.
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from operator import itemgetter
+from operator import gt, lt
 
 from processors.feed_clock import FeedClock
 from processors.feeds import FUTURE_US, MAX_FEEDS, Finding, gap
@@ -29,7 +29,6 @@ MOST_NOTIONAL = Decimal(10) ** 12
 """In quote: one liquidation is not larger."""
 
 MAX_SESSIONS = 8
-_price, _qty = itemgetter(0), itemgetter(1)
 
 
 class SideStreams:
@@ -118,7 +117,7 @@ def book_view(batch: BookBatch, units: AssetUnits) -> BookView:
         _check_side("asks", batch.asks, tick, lot, descending=False)
         if batch.bids and batch.asks and batch.bids[0][0] >= batch.asks[0][0]:
             raise ValueError(f"crossed book: bid {batch.bids[0][0]}, ask {batch.asks[0][0]} ticks")
-        if any(min(band) < 0 for band in batch.bands):
+        if min(map(min, batch.bands), default=0) < 0:
             raise ValueError("a band below zero")
     for top in batch.tops:
         check_time(batch, top[0])
@@ -144,14 +143,13 @@ def _check_side(
 ) -> None:
     if not levels:
         return
-    prices = list(map(_price, levels))
-    in_order = sorted(set(prices), reverse=descending)
-    if len(levels) > TOP_LEVELS or prices != in_order:
+    prices, qtys = zip(*levels, strict=True)
+    if len(levels) > TOP_LEVELS or not all(map(gt if descending else lt, prices, prices[1:])):
         raise ValueError(f"{name} out of order, double, or more than {TOP_LEVELS}")
-    qtys = list(map(_qty, levels))
-    if min(prices) <= 0 or min(qtys) <= 0:
+    low, high = sorted((prices[0], prices[-1]))
+    if low <= 0 or min(qtys) <= 0:
         raise ValueError(f"{name} with a price or quantity that is not above zero")
-    if max(prices) * tick >= MAX_PRICE or max(qtys) * lot >= MAX_QTY:
+    if high * tick >= MAX_PRICE or max(qtys) * lot >= MAX_QTY:
         raise ValueError(f"{name} beyond all bounds")
 
 

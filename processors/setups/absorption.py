@@ -19,7 +19,6 @@ Values: `candidate_usd_cents`, `rate_usd_cents` (of the candidate), `rate_now_us
 triggered), `delta_lots`, `stacks`, `imbalances` (of the bar that confirms, for its side).
 """
 
-from processors.measures.aggressor import aggressor_notional
 from processors.measures.levels import BP, Level, LevelKind, distance, name_of, nearest
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
@@ -121,7 +120,7 @@ class AbsorptionAtLevel:
         if prices and min(prices) < limit:
             self._forget(life)
             return None
-        bought, sold = aggressor_notional(member.trades)
+        bought, sold = member.columns.aggressor_notional
         life.flows.append(sold if sight.sign > 0 else bought)
         del life.flows[: -self._params.fade_seconds]
         if len(life.flows) == self._params.fade_seconds:

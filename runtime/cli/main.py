@@ -14,6 +14,7 @@ from rich.console import Console
 from runtime.cli.alert_commands import alerts_app
 from runtime.cli.deadletter import deadletter_app
 from runtime.cli.options import (
+    CALM,
     FAILED,
     MISCONFIGURED,
     AllOption,
@@ -22,6 +23,7 @@ from runtime.cli.options import (
     FeedsOption,
     Format,
     LogOption,
+    ScenarioOption,
     SecondsOption,
     SpeedOption,
     StoreOption,
@@ -70,6 +72,7 @@ def up(
     ] = None,
     speed: SpeedOption = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Decides the simulated market.")] = 1,
+    scenario: ScenarioOption = CALM,
     http_port: Annotated[
         int | None, typer.Option("--http-port", help="Port of the SQL server; 0 picks one.")
     ] = None,
@@ -83,6 +86,8 @@ def up(
     simulated = venues is Venues.SIMULATED
     if speed != 1 and not simulated:
         raise ConfigurationError("--speed goes with --venues simulated")
+    if scenario != CALM and not simulated:
+        raise ConfigurationError("--scenario goes with --venues simulated")
     interrupted = execute(
         settings,
         stage("runtime.cli.up").run_up(
@@ -91,6 +96,7 @@ def up(
             simulated=simulated,
             speed=speed,
             seed=seed,
+            scenario=scenario,
             show=show,
             seconds=seconds,
         ),

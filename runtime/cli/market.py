@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from runtime.cli.options import CALM
 from runtime.cli.stages import stage
 from runtime.clock import Clock, SystemClock, WarpedClock
 from runtime.errors import TransportError
@@ -26,19 +27,22 @@ class Market:
 
 
 @asynccontextmanager
-async def simulated_market(settings: Settings, seed: int, speed: float) -> AsyncIterator[Market]:
+async def simulated_market(
+    settings: Settings, seed: int, speed: float, scenario: str = CALM
+) -> AsyncIterator[Market]:
     """Serve a scripted market on loopback, in a process of its own, and return where it is.
 
     Raises:
-        ConfigurationError: an asset that the scripted market does not have.
+        ConfigurationError: an asset or a scenario that the scripted market does not have.
         TransportError: the process ended, or says nothing.
     """
+    stage("simulator.scenarios.catalogue").scenario(scenario)
     for asset in _simulated(settings):
         stage("simulator.catalogue").instrument("binance.usdm", asset)
     start_us, anchor_ns = SystemClock().now_us(), time.monotonic_ns()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "simulator", "--seed", str(seed), "--speed", str(speed)),
-        *("--assets", ",".join(_simulated(settings))),
+        *("--assets", ",".join(_simulated(settings)), "--scenario", scenario),
         *("--start-us", str(start_us), "--anchor-ns", str(anchor_ns)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -78,11 +82,16 @@ def _simulated(settings: Settings) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_market(
-    settings: Settings, *, simulated: bool, seed: int = 1, speed: float = 1.0
+    settings: Settings,
+    *,
+    simulated: bool,
+    seed: int = 1,
+    speed: float = 1.0,
+    scenario: str = CALM,
 ) -> AsyncIterator[Market]:
     """Return the live venues, or serve a scripted market meanwhile."""
     if simulated:
-        async with simulated_market(settings, seed, speed) as market:
+        async with simulated_market(settings, seed, speed, scenario) as market:
             yield market
     else:
         yield Market({}, SystemClock())

@@ -12,6 +12,9 @@ from runtime.cli.stages import stage
 from runtime.memory import relax_cycle_collection, return_freed_memory
 from runtime.settings import Settings
 
+CALM = "calm"
+"""The scenario of the simulated market in which nothing happens."""
+
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder of the embedded store.")]
@@ -63,6 +66,16 @@ VenuesOption = Annotated[
 
 SpeedOption = Annotated[
     float, typer.Option("--speed", help="Pace of the simulated market.", min=0.1, max=60)
+]
+
+
+ScenarioOption = Annotated[
+    str,
+    typer.Option(
+        "--scenario",
+        help="What happens in the simulated market: calm, walls, spoofs, trend, divergence, "
+        "cascade, failed-cascade or short-cascade.",
+    ),
 ]
 
 

@@ -20,13 +20,16 @@ async def run_up(
     simulated: bool,
     speed: float,
     seed: int,
+    scenario: str,
     show: str | None,
     seconds: float | None,
 ) -> bool:
     """Run until interrupted or for `seconds`; return whether it was interrupted."""
 
     async def work(stop: asyncio.Event) -> None:
-        async with open_market(settings, simulated=simulated, seed=seed, speed=speed) as market:
+        async with open_market(
+            settings, simulated=simulated, seed=seed, speed=speed, scenario=scenario
+        ) as market:
             await _run(settings, console, market, stop, show=show, seconds=seconds)
 
     return await run_until_stopped(work)

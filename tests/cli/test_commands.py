@@ -19,6 +19,8 @@ HYPERLIQUID = "hyperliquid/hftbacktest_btc_20250126.gz"
         (["up", "--feeds", "binance.margin"], "binance.margin"),
         (["up", "--feeds", "binance.usdm,binance.usdm-fills"], "the same trades"),
         (["up", "--speed", "5"], "--venues simulated"),
+        (["up", "--scenario", "cascade"], "--venues simulated"),
+        (["up", "--venues", "simulated", "--scenario", "mayhem"], "no scenario mayhem"),
         (["replay", "missing.gz"], "missing.gz"),
         (["frobnicate"], "frobnicate"),
     ],

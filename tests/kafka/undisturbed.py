@@ -3,9 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from processors.asset import EngineParams
 from processors.host import BusHost
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
+from runtime.cli.parts import engine_params
+from runtime.settings import load_settings
 from tests.kafka.finals import Finals, read_finals
 from tests.kafka.logs import input_log
 from tests.kafka.services import feed
@@ -20,7 +21,7 @@ async def undisturbed(folder: Path) -> Finals:
         settings = EmbeddedBusSettings(synchronous="NORMAL")
         async with await EmbeddedBus.open(folder / "log", settings=settings) as bus:
             await feed(bus, records)
-            host = BusHost(bus, EngineParams())
+            host = BusHost(bus, engine_params(load_settings()))
             await host.drain()
             await host.close()
             _made.append(await read_finals(bus, str(folder / "log"), folder / "store"))

@@ -371,6 +371,17 @@ def test_exhausted_fails_at_a_new_extreme_even_if_the_minute_closes_back(
 
 
 @BOTH
+def test_a_level_that_is_crossed_after_the_end_is_not_the_swept_one(side: LiquidatedSide) -> None:
+    table = exhausted_below_a_level(side)
+    lower = [*levels(table), *levels(table, START - 105)]
+    assert table.step(START - 101, levels=lower) is FAILED
+    table.steps(5, START - 110, levels=lower)
+    assert table.machine.event is not None
+    assert table.machine.event.swept == levels(table)[0]
+    assert table.machine.event.extreme == table.mirrored(START - 110)
+
+
+@BOTH
 def test_exhausted_fades_after_ten_minutes(side: LiquidatedSide) -> None:
     table = exhausted_below_a_level(side)
     assert table.steps(599, START - 90) == []

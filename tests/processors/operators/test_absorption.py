@@ -10,6 +10,7 @@ from processors.absorption.episode import Episode, next_state
 from processors.absorption.window import Window, slice_of
 from processors.measures.levels import Level, LevelKind
 from processors.operators.absorption import AbsorptionOperator, AbsorptionParams
+from processors.seconds.columns import Columns
 from processors.seconds.second import MemberSecond, Second
 from processors.trades import Trade
 from schemas.events import EventSide, EventState, FlowEvent
@@ -182,7 +183,7 @@ def test_half_the_rate_and_a_delta_of_nothing_confirm(
 ) -> None:
     window = Window(10, 100, 2)
     trades = [trade(0, PRICE, qty, side) for qty, side in ((sold_lots, -1), (bought_lots, 1))]
-    window.push(slice_of([one for one in trades if one[4]], [], 0))
+    window.push(slice_of(Columns([one for one in trades if one[4]]), [], 0))
     episode = Episode("one", -1, 0, PRICE, 1, PRICE, 100 * PRICE)
     assert next_state(episode, window, None, 1, 60_000_000, (1, 2)) is expected
 

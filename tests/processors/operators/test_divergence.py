@@ -357,6 +357,16 @@ def test_a_dead_venue_is_left_out_of_the_constant_composition() -> None:
     assert event.values["cvd_change_lots"] == 2 * sum(map(delta_of, range(A + 1, B + 1)))
 
 
+def test_streams_that_begin_together_are_one_composition_if_one_has_a_bar_more() -> None:
+    """5.0: all of them are complete over the window of the pair, which the first bar is not in."""
+    seconds = minutes(B + 4, instruments=THREE)
+    shorter = [bar(0, status=Status.PARTIAL, instrument=one) for one in (BINANCE, BYBIT)]
+    seconds[0] = replace(seconds[0], bars=[*shorter, *seconds[0].bars[2:]])
+    [event] = [one for one in found(seconds) if one.scope is Scope.PERP]
+    assert (event.values["venues_agree"], event.values["venues_complete"]) == (3, 3)
+    assert (event.values["strong"], event.status) == (1, Status.COMPLETE)
+
+
 def test_a_bar_against_its_delta_is_a_mismatch() -> None:
     for close, delta, expected in ((10, -5, 1), (-10, 5, 1), (10, 5, 0), (0, 5, 0), (10, 0, 0)):
         ohlc = (PRICE, PRICE + 20, PRICE - 20, PRICE + close)

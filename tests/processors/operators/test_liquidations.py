@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from processors.liquidation.params import LiquidationParams
-from processors.measures.aggressor import aggressor_notional, unknown_notional
 from processors.operators.liquidations import LiquidationOperator
+from processors.seconds.columns import Columns
 from processors.seconds.second import Liquidation, MemberSecond, Second
 from schemas.lineage import Status
 from schemas.liquidation_flow import (
@@ -148,9 +148,10 @@ def test_the_upper_bound_is_what_aggressors_took_in_the_closing_direction(
 
 def test_what_aggressors_took_is_by_side_and_the_unknown_apart() -> None:
     trades = [trade(0, 10, 3, 1), trade(0, 7, 2, -1), trade(0, 5, 100, 0)]
-    assert (aggressor_notional(trades), unknown_notional(trades)) == ((30, 14), 500)
-    assert aggressor_notional(trades[2:]) == aggressor_notional([]) == (0, 0)
-    assert unknown_notional(trades[:2]) == unknown_notional([]) == 0
+    columns = Columns(trades)
+    assert (columns.aggressor_notional, columns.unknown_notional) == ((30, 14), 500)
+    assert Columns(trades[2:]).aggressor_notional == Columns([]).aggressor_notional == (0, 0)
+    assert Columns(trades[:2]).unknown_notional == Columns([]).unknown_notional == 0
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
