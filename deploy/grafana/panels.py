@@ -307,8 +307,12 @@ def _panel(kind: str, title: str, about: str, width: int, height: int) -> Json:
 
 
 def _fields(defaults: Json, colours: Colours | None = None) -> Json:
+    # A line is matched by the name of its column and of itself, before it is named anew.
     overrides = [
-        _override(name, "color", {"fixedColor": colour, "mode": "fixed"})
+        {
+            "matcher": {"id": "byRegexp", "options": f"/(^| ){name}$/"},
+            "properties": [{"id": "color", "value": {"fixedColor": colour, "mode": "fixed"}}],
+        }
         for name, colour in (colours or {}).items()
     ]
     return {"defaults": defaults, "overrides": overrides}
