@@ -6,6 +6,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from collectors.collector import Collector, CollectorSettings
 from collectors.registry import choose_feeds
@@ -87,6 +88,7 @@ def changes(records: list[object]) -> list[Cascade]:
     return [one for one in records if isinstance(one, Cascade) and one.previous_state is not None]
 
 
+@pytest.mark.long
 async def test_sockets_collectors_and_log_lead_to_the_same_states(tmp_path: Path) -> None:
     await collect(tmp_path)
     engine = Engine(EngineParams(toolkit=True), 1)
