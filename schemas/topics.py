@@ -323,7 +323,7 @@ TOPICS = {
     )
 }  # fmt: skip
 """Retention is by size and use. What is written each second of every series or book is read at once
-and then kept in the store: for six assets some 25 GB a day of bars, 11 of imbalance, 3 to 30 of
+and then kept in the store: for six assets some 5 GB a day of bars, 11 of imbalance, 3 to 30 of
 profiles, 1.5 of heat maps, before compression. Two days, as of books, let a reader be away over a
 night and a day. What comes by the minute (CVD structure: 0.2 GB a day) is kept a week."""
 

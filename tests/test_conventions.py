@@ -14,6 +14,7 @@ from schemas.topics import TOPICS
 ROOT = Path(__file__).parents[1]
 HARD_LIMIT_LINES = 400
 README = (ROOT / "README.md").read_text()
+DESCRIPTIONS = (ROOT / "schemas" / "README.md").read_text()
 
 
 def tracked_files() -> list[Path]:
@@ -59,16 +60,18 @@ def test_every_pinned_dependency_has_a_hash_and_no_index(name: str) -> None:
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
-def test_every_topic_is_in_the_readme(topic: str) -> None:
+def test_every_topic_is_in_the_readme_and_described(topic: str) -> None:
     assert f"`{topic}`" in README
+    assert f"| `{topic}` |" in DESCRIPTIONS
 
 
-def test_every_public_view_is_in_the_readme() -> None:
+def test_every_public_view_is_in_the_readme_and_described() -> None:
     sql = "\n".join(step for migration in load() for step in migration.steps)
     views = re.findall(r"CREATE OR REPLACE VIEW (\w+)", sql)
     assert len(views) >= 8
     for view in views:
         assert f"`{view}`" in README
+        assert f"`{view}`" in DESCRIPTIONS
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))

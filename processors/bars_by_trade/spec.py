@@ -82,13 +82,14 @@ class BarParams(msgspec.Struct, frozen=True, kw_only=True):
     """Which bars are made, and how often an open one is sent.
 
     `specs` overrides or adds to the default bars of assets; of an asset with none, none are made.
+    Open bars every second would be 99 of 100 records, and 25 GB a day of six assets.
 
     Raises:
         ValueError: one kind of bar twice for an asset, or a pace below a second.
     """
 
     specs: dict[str, tuple[BarSpec, ...]] = {}
-    provisional_seconds: int = 1
+    provisional_seconds: int = 5
 
     def __post_init__(self) -> None:
         if self.provisional_seconds < 1:
