@@ -16,6 +16,7 @@ from processors.alerts.gate import Gate
 from processors.alerts.path import Chain, Number, matches, numbers_at, steps_of, word
 from processors.alerts.rules import AlertRule
 from processors.alerts.standing import key_of, standing
+from processors.derived import derived
 from processors.events.writer import scope_name
 from processors.operators.footprint import params_hash
 from processors.plain import Plain
@@ -148,12 +149,8 @@ class Watch:
             said = message.of_partial(said, completeness)
         record: Plain = chain[0]
         return Alert(
-            asset=self._asset,
-            revision=second.revision,
+            **derived(second, METHOD, self.hash),
             is_final=not _is_provisional(record),
-            method=METHOD,
-            params=self.hash,
-            inputs=list(second.inputs),
             key=name,
             rule=rule.name,
             kind=kind,

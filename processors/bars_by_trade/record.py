@@ -5,6 +5,7 @@ from typing import NamedTuple
 from processors.bars_by_trade.attendance import Attendance
 from processors.bars_by_trade.pieces import DELTA, LOTS, NOTIONAL, TRADES, Sums
 from processors.bars_by_trade.series import Series, TapeBar
+from processors.derived import derived
 from processors.seconds.second import Second
 from processors.units import AssetUnits
 from schemas.bars import BarClose, BarRule, TradeBar
@@ -37,13 +38,11 @@ class Recorder:
     """Writes the bars of one asset.
 
     Args:
-        asset: its name.
-        units: its grids.
+        units: the asset's grids.
         params: the hash of all parameters.
     """
 
-    def __init__(self, asset: str, units: AssetUnits, params: str) -> None:
-        self._asset = asset
+    def __init__(self, units: AssetUnits, params: str) -> None:
         self._units = units
         self._params = params
         self._per_cent = units.notional_per_cent
@@ -74,12 +73,8 @@ class Recorder:
         if high is None or low is None:
             raise ValueError("a bar without trades has no record")
         return TradeBar(
-            asset=self._asset,
-            revision=second.revision,
+            **derived(second, METHOD, self._params),
             is_final=bar.closed_by is not BarClose.OPEN,
-            method=METHOD,
-            params=self._params,
-            inputs=list(second.inputs),
             scope=key.scope,
             venue=key.venue,
             symbol=key.symbol,

@@ -52,7 +52,7 @@ class BarsOperator:
         self._asset = asset
         self._rules: list[tuple[BarSpec, int]] = [(spec, spec.limit(units)) for spec in specs]
         self._pace_us = params.provisional_seconds * US_PER_SECOND
-        self._recorder = Recorder(asset, units, params_hash(units, *specs))
+        self._recorder = Recorder(units, params_hash(units, *specs))
         self._attendance = Attendance()
         self._series: dict[ScopeKey, list[Series]] = {}
         self._day_start_us = 0

@@ -25,6 +25,7 @@ import msgspec
 from processors.cvd_structure.account import MINUTE, Account
 from processors.cvd_structure.record import Minute, series_of
 from processors.cvd_structure.sums import conviction, rolling_of
+from processors.derived import derived
 from processors.measures.percentile import TrailingPercentile
 from processors.measures.shares import Share, check_share
 from processors.operator import Output
@@ -135,11 +136,7 @@ class CvdStructureOperator:
         since = _nobody if broken else self._presence.complete_since
         minute = Minute(end_us, self._anchors, since, self._cents)
         record = CvdStructure(
-            asset=second.asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._params,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._params),
             bar_start_us=start_us,
             bar_end_us=end_us,
             lot=self._lot,

@@ -15,6 +15,7 @@ lambda and Amihud's measure are of trades and prices, not of books.
 
 from collections.abc import Sequence
 
+from processors.derived import derived
 from processors.imbalance.depth import heat_column
 from processors.imbalance.member import MemberBook, Reading
 from processors.imbalance.params import BookParams
@@ -83,11 +84,7 @@ class ImbalanceOperator:
         self, second: Second, records: list[InstrumentImbalance], scopes: list[ScopeImbalance]
     ) -> Output:
         record = ImbalanceStep(
-            asset=self._asset,
-            revision=second.revision,
-            method=METHOD,
-            params=self._hash,
-            inputs=list(second.inputs),
+            **derived(second, METHOD, self._hash),
             step_start_us=second.start_us,
             tick=self._units.tick,
             lot=self._units.lot,
@@ -123,11 +120,7 @@ class ImbalanceOperator:
         if not columns:
             return []
         record = HeatmapStep(
-            asset=self._asset,
-            revision=second.revision,
-            method=HEATMAP_METHOD,
-            params=self._heat_hash,
-            inputs=list(second.inputs),
+            **derived(second, HEATMAP_METHOD, self._heat_hash),
             step_start_us=second.start_us,
             row_size=self._units.row_size,
             row_ticks=self._units.row_ticks,

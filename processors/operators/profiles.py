@@ -51,7 +51,7 @@ class ProfilesOperator:
         self._asset = asset
         self._params = params or ProfileParams()
         self._row_ticks = units.row_ticks
-        self._recorder = Recorder(asset, units, self._params, params_hash(units, self._params))
+        self._recorder = Recorder(units, self._params, params_hash(units, self._params))
         self._step_us = self._params.step_seconds * US_PER_SECOND
         self._open_us = 0
         self._next_us = 0

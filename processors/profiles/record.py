@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from processors.bars_by_trade.attendance import completeness
+from processors.derived import derived
 from processors.measures.nodes import nodes
 from processors.measures.poc import poc
 from processors.measures.rows import Ladder, coarsen, dense
@@ -65,14 +66,12 @@ class Recorder:
     """Writes the profiles of one asset.
 
     Args:
-        asset: its name.
-        units: its grids.
+        units: the asset's grids.
         params: of profiles.
         named: the hash of all parameters.
     """
 
-    def __init__(self, asset: str, units: AssetUnits, params: ProfileParams, named: str) -> None:
-        self._asset = asset
+    def __init__(self, units: AssetUnits, params: ProfileParams, named: str) -> None:
         self._units = units
         self._params = params
         self._named = named
@@ -94,12 +93,8 @@ class Recorder:
         lots = sell + buy + unknown
         common = self._common(key, members, found)
         return VolumeProfile(
-            asset=self._asset,
-            revision=second.revision,
+            **derived(second, METHOD, self._named),
             is_final=window.until_us >= window.end_us,
-            method=METHOD,
-            params=self._named,
-            inputs=list(second.inputs),
             scope=key.scope,
             venue=key.venue,
             symbol=key.symbol,
