@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from runtime.cli.deadletter import deadletter_app
+from runtime.cli.history_commands import add_history
 from runtime.cli.options import (
     FAILED,
     MISCONFIGURED,
@@ -52,6 +53,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 add_services(app)
+add_history(app)
 
 
 @app.command()
