@@ -62,6 +62,15 @@ class Market:
         )
 
 
+def instrument_named(venue: str, kind: Kind, venue_symbol: str) -> Instrument:
+    """Return an instrument by its names alone; its grids say nothing."""
+    asset, quote = _split(venue_symbol)
+    asset, multiplier = unscaled(asset)
+    unit = Decimal(1)
+    one = Market(venue, kind, venue_symbol, asset, quote, multiplier, unit, "")
+    return one.instrument(0, 0)
+
+
 def market_of(
     path: Path, layout: Layout, named: Named, asked: Asked, contracts: Contracts
 ) -> Market:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from runtime.cli.backfill import TERMS
-from runtime.cli.options import StoreOption, execute
+from runtime.cli.options import FAILED, StoreOption, execute
 from runtime.cli.stages import stage
 from runtime.errors import ConfigurationError
 from runtime.settings import load_settings
@@ -40,6 +40,7 @@ ContractOption = Annotated[
 def add_history(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command(epilog=" ".join(TERMS.split()))(backfill)
+    app.command(epilog=" ".join(TERMS.split()))(reconcile)
 
 
 def backfill(
@@ -63,6 +64,27 @@ def backfill(
     asked = _asked(format, venue, kind, symbol, stream, contract_size)
     work = stage("runtime.cli.backfill").run_backfill
     execute(settings, work(settings, Console(), files, asked, again=again))
+
+
+def reconcile(
+    files: FilesArgument,
+    format: FormatOption = None,
+    venue: VenueOption = None,
+    kind: KindOption = None,
+    symbol: SymbolOption = None,
+    contract_size: ContractOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Compare final bars with Binance klines or trade files from disk; exit code 1 when broken.
+
+    Each bar is exact, explained (by order classes that rows leave out), within tolerance (0.01 %,
+    where the bar is not covered whole) or broken; the view `reconciliations` has them.
+    """
+    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    asked = _asked(format, venue, kind, symbol, None, contract_size)
+    work = stage("runtime.cli.reconcile").run_reconcile
+    if not execute(settings, work(settings, Console(), files, asked)):
+        raise typer.Exit(FAILED)
 
 
 def _asked(

@@ -70,7 +70,7 @@ def test_everything_lives_in_an_atomic_database(empty: Store) -> None:
 def test_every_log_table_knows_tokens_and_is_durable() -> None:
     steps = [step for migration in load() for step in migration.steps if "ENGINE" in step]
 
-    assert len(steps) == 7
+    assert len(steps) == 9
     for step in steps:
         assert "non_replicated_deduplication_window = 1000" in step
         assert "fsync_after_insert = 1, fsync_part_directory = 1" in step
