@@ -7,11 +7,11 @@ it is read only once, as text costs more than all that follows.
 import hashlib
 import json
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from collectors.dumps.errors import DumpError
 from collectors.dumps.layout import Layout, layout_of
@@ -123,7 +123,7 @@ class Held:
         array("b", chunk.sides).tofile(out)
         array("b", chunk.flags).tofile(out)
         if self.trade_ids is TradeIds.SEQUENTIAL:
-            ids = array("q", [int(one) for one in chunk.ids])
+            ids = array("q", cast("Sequence[int]", chunk.ids))
             self.first_id = ids[0] if self.first_id is None else self.first_id
             self.last_id = ids[-1]
             ids.tofile(out)

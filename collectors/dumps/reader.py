@@ -76,20 +76,25 @@ class ChunkReader:
                 yield self.convert(number, self._columns(number, lines))
 
     def _columns(self, number: int, lines: list[str]) -> list[Sequence[str]]:
-        width = self._layout.width
-        text = "\n".join(lines)
+        """Cut lines into columns, all at once; a mark between lines proves that none is shifted."""
+        width, text = self._layout.width, "\n".join(lines)
         if '"' in text:
             rows = list(csv.reader(lines))
-            counts = list(map(len, rows))
-            flat = [field for row in rows for field in row]
-        else:
-            counts = [line.count(",") + 1 for line in lines]
-            flat = text.replace("\n", ",").split(",")
-        if set(counts) != {width}:
-            place = next(place for place, count in enumerate(counts) if count != width)
-            detail = f"expected {width} columns, there are {counts[place]}"
-            raise DumpError(self._path, number + place, detail)
-        return [flat[place::width] for place in range(width)]
+            self._check_width(number, list(map(len, rows)))
+            return list(zip(*rows, strict=True))
+        flat = text.replace("\n", ",\n,").split(",")
+        step = width + 1
+        marks = flat[width::step]
+        if len(flat) != len(lines) * step - 1 or marks.count("\n") != len(marks):
+            self._check_width(number, [line.count(",") + 1 for line in lines])
+        return [flat[place::step] for place in range(width)]
+
+    def _check_width(self, number: int, counts: list[int]) -> None:
+        width = self._layout.width
+        for place, count in enumerate(counts):
+            if count != width:
+                detail = f"expected {width} columns, there are {count}"
+                raise DumpError(self._path, number + place, detail)
 
     def convert(self, number: int, columns: Sequence[Sequence[str]]) -> Chunk:
         """Convert columns of text, of which `number` is the line of the first row.

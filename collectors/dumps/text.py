@@ -16,7 +16,9 @@ import zstandard
 from collectors.dumps.errors import DumpError
 from runtime.errors import ConfigurationError
 
-BLOCK_BYTES = 2**21
+BLOCK_BYTES = 2**18
+"""What becomes of a block in columns of text then still fits a processor's cache."""
+
 MAX_LINE_BYTES = 2**16
 CONTAINERS = (".zip", ".gz", ".zst")
 
@@ -94,7 +96,7 @@ def _zstd(path: Path) -> Iterator[bytes]:
     unpacker = zstandard.ZstdDecompressor().decompressobj()
     fed = False
     with path.open("rb") as file:
-        while data := file.read(BLOCK_BYTES // 8):
+        while data := file.read(BLOCK_BYTES):
             while data:
                 if unpacker.eof:
                     unpacker = zstandard.ZstdDecompressor().decompressobj()

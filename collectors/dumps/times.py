@@ -45,7 +45,7 @@ class TimeReader:
         if unit is TimeUnit.SECONDS:
             return list(map(self.one, texts))
         right_length = unit is not None and set(map(len, texts)) == {unit.value[1]}
-        if not right_length or not all(map(str.isdecimal, texts)):
+        if not right_length or not "".join(texts).isdecimal():
             return list(map(self.one, texts))
         numbers = list(map(int, texts))
         return [number * 1000 for number in numbers] if unit is TimeUnit.MILLISECONDS else numbers

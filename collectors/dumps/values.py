@@ -70,7 +70,7 @@ def whole_numbers(texts: Sequence[str]) -> list[int]:
         ValueError: one of them is not a whole number.
     """
     numbers = list(map(int, texts))
-    if not all(map(str.isdecimal, texts)):
+    if not "".join(texts).isdecimal():  # int() takes signs, spaces and underscores
         raise ValueError("expected whole numbers")
     return numbers
 

@@ -158,8 +158,14 @@ class _Backfill:
         task = progress.add_task(f"store {asset}", count=f"{len(admitted):,} bars")
         loading = stage("sinks.clickhouse.backfill.load")
         streams = {(one.market.venue, one.instrument.symbol): one.market.stream for one in job}
-        batches = self._batches.job_batches(job)
-        loaded = loading.store_job(self._store, batches, admitted, streams, self._epoch)
+        loaded = loading.store_job(
+            self._store,
+            self._batches.job_batches(job),
+            admitted,
+            streams,
+            base_seconds=self._params.footprint.interval_seconds,
+            epoch=self._epoch,
+        )
         loading.note_loaded(self._store, [_record(one) for one in job], self._epoch)
         self.trades += loaded.trades
         self.bars += loaded.bars

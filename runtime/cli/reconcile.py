@@ -17,7 +17,6 @@ from runtime.clock import SystemClock
 from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 from schemas.instruments import Instrument
-from schemas.lineage import epoch_at
 from schemas.reconciliations import Comparison, Conservation, Totals
 from schemas.units import US_PER_SECOND
 
@@ -68,8 +67,8 @@ def _compare(store: Any, path: Path, asked: Any) -> list[Comparison]:
     with_trades = bool(streams) and bool(merged) is merges
     compare = stage("processors.measures.conservation").compare
     found = [compare(one, ours.get(one.start_us), with_trades=with_trades) for one in theirs]
-    epoch = epoch_at(SystemClock().now_us() / US_PER_SECOND)
-    tables.note_comparisons(store, market, interval, (against, path.name), found, epoch)
+    revision = SystemClock().now_us()
+    tables.note_comparisons(store, market, interval, (against, path.name), found, revision)
     return found
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from schemas.lineage import revision_of
 from schemas.reconciliations import Comparison, Conservation, OwnTotals
 from sinks.clickhouse.client import Store
 from sinks.clickhouse.native import block, column, scaled
@@ -74,7 +73,7 @@ def note_comparisons(
     interval_seconds: int,
     source: tuple[str, str],
     comparisons: Sequence[Comparison],
-    epoch: int,
+    revision: int,
 ) -> None:
     """Store comparisons; the same bar against the same kind of file replaces itself.
 
@@ -84,19 +83,19 @@ def note_comparisons(
         interval_seconds: of the bars.
         source: what was compared with (`klines`, `trades`), and the file's name.
         comparisons: of one instrument.
-        epoch: leads the revision.
+        revision: larger for a later comparison.
     """
     months: dict[int, list[Comparison]] = {}
     for one in comparisons:
         months.setdefault(month_of(one.theirs.start_us), []).append(one)
     for month, found in months.items():
-        rows = [(*market, interval_seconds, *_row(one, source, epoch)) for one in found]
+        rows = [(*market, interval_seconds, *_row(one, source, revision)) for one in found]
         columns = [
             column(name, type_, values)
             for (name, type_), values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)
         ]
         names = [name for name, _ in _COLUMNS]
-        token = "/".join(("reconciliations", *market, *source, str(month), str(epoch)))
+        token = "/".join(("reconciliations", *market, *source, str(month), str(revision)))
         store.insert("reconciliations_log", names, block(columns, len(found)), token)
 
 
@@ -111,13 +110,13 @@ _COLUMNS = (
 )
 
 
-def _row(one: Comparison, source: tuple[str, str], epoch: int) -> tuple[object, ...]:
+def _row(one: Comparison, source: tuple[str, str], revision: int) -> tuple[object, ...]:
     theirs, ours = one.theirs, one.ours
     excluded = sum(ours.excluded.values(), Decimal(0)) if ours else Decimal(0)
     return (
         theirs.start_us,
         source[0],
-        revision_of(epoch, 0),
+        revision,
         source[1],
         _CLASSES[one.conservation],
         one.cause,

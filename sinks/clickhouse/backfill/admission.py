@@ -95,15 +95,10 @@ def admit(
     return admitted
 
 
-def minutes_of(bars: Iterable[FootprintBar]) -> dict[tuple[str, str], set[int]]:
-    """Return, by venue and symbol, the starts of the base bars whose trades are to be stored too.
-
-    Base bars are those of the shortest interval.
-    """
-    own = [bar for bar in bars if bar.scope is Scope.VENUE]
-    base = min((bar.interval_seconds for bar in own), default=0)
+def minutes_of(bars: Iterable[FootprintBar], base_seconds: int) -> dict[tuple[str, str], set[int]]:
+    """Return, by venue and symbol, the starts of the base bars whose trades are stored too."""
     minutes: dict[tuple[str, str], set[int]] = {}
-    for bar in own:
-        if bar.interval_seconds == base:
+    for bar in bars:
+        if bar.scope is Scope.VENUE and bar.interval_seconds == base_seconds:
             minutes.setdefault((bar.venue, bar.symbol), set()).add(bar.bar_start_us)
     return minutes

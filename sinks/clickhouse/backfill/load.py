@@ -13,6 +13,7 @@ from schemas.footprints import FootprintBar
 from schemas.lineage import revision_of
 from schemas.topics import FOOTPRINTS, TRADES
 from schemas.trades import TradeBatch, TradeRow
+from schemas.units import US_PER_SECOND
 from sinks.clickhouse.backfill.admission import minutes_of
 from sinks.clickhouse.backfill.tables import known_trades
 from sinks.clickhouse.batches import Insert
@@ -96,6 +97,8 @@ def store_job(
     batches: Iterable[TradeBatch],
     bars: Sequence[FootprintBar],
     streams: Mapping[tuple[str, str], str],
+    *,
+    base_seconds: int,
     epoch: int,
 ) -> Loaded:
     """Store the admitted bars of a job, and the trades behind those of single instruments.
@@ -105,14 +108,15 @@ def store_job(
         batches: all trades of the job.
         bars: as admitted.
         streams: whose trades they are, by venue and symbol.
+        base_seconds: the interval of base bars.
         epoch: leads the revisions of the trades.
 
     Raises:
         ConfigurationError: there are trades of another stream; nothing was stored.
         StoreError: the store is away or refuses; the same job may be stored again.
     """
-    minutes = minutes_of(bars)
-    base_us = min((bar.interval_seconds for bar in bars), default=60) * 1_000_000
+    minutes = minutes_of(bars, base_seconds)
+    base_us = base_seconds * US_PER_SECOND
     assets = {(bar.venue, bar.symbol): bar.asset for bar in bars}
     known = {
         key: known_trades(store, (assets[key], *key), starts, base_us, streams[key])
