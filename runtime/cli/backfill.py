@@ -20,6 +20,7 @@ from runtime.cli.parts import engine_params
 from runtime.cli.stages import stage
 from runtime.clock import SystemClock
 from runtime.errors import ConfigurationError, PayloadError
+from runtime.failpoint import failpoint
 from runtime.settings import Settings
 from schemas.footprints import FootprintBar
 from schemas.lineage import InputRange, epoch_at
@@ -166,6 +167,7 @@ class _Backfill:
             base_seconds=self._params.footprint.interval_seconds,
             epoch=self._epoch,
         )
+        failpoint("backfill_before_record")
         loading.note_loaded(self._store, [_record(one) for one in job], self._epoch)
         self.trades += loaded.trades
         self.bars += loaded.bars

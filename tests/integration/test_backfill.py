@@ -1,6 +1,7 @@
 """Files into the store, by the program: the bars of a recording, once, and whole or not at all."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -259,6 +260,22 @@ def test_nothing_of_a_broken_file_is_loaded_and_the_next_run_goes_on_there(tmp_p
         {"day": "2025-06-21", "status": "complete", "trades": 3},
         {"day": "2025-06-22", "status": "complete", "trades": 3},
     ]
+
+
+def test_a_run_that_was_killed_is_made_up_for_by_the_next(tmp_path: Path) -> None:
+    put(tmp_path, DAYS[0], AGGREGATES)
+    put(tmp_path, DAYS[1], next_day(AGGREGATES))
+    for point in ("backfill_before_bars", "backfill_before_record"):
+        killed = run(tmp_path, "backfill", *DAYS, PERPTAPE_FAILPOINT=point)
+        assert killed.returncode == -signal.SIGKILL
+    assert ask(tmp_path, "SELECT count() AS n FROM backfills") == [{"n": 0}]
+    good(run(tmp_path, "backfill", *DAYS))
+    state = """
+    SELECT (SELECT count() FROM trades) AS stored, (SELECT count() FROM backfills) AS files,
+           sum(trades) AS in_bars, countIf(reason != '') AS reasons
+    FROM footprint_bars WHERE scope = 'venue' AND interval_seconds = 60 AND row_size = 10
+    """
+    assert ask(tmp_path, state) == [{"stored": 6, "files": 2, "in_bars": 6, "reasons": 0}]
 
 
 def test_the_help_names_the_terms_of_the_files(tmp_path: Path) -> None:

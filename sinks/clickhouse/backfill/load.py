@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from runtime.failpoint import failpoint
 from schemas.footprints import FootprintBar
 from schemas.lineage import revision_of
 from schemas.topics import FOOTPRINTS, TRADES
@@ -124,6 +125,7 @@ def store_job(
     }
     trades = _Blocks(store, TRADES.name, BLOCK_ROWS)
     trades.put(_trade_pieces(batches, minutes, known, base_us, epoch))
+    failpoint("backfill_before_bars")
     made = _Blocks(store, FOOTPRINTS.name, BLOCK_BARS)
     made.put(
         piece
