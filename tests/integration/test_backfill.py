@@ -266,7 +266,8 @@ def test_a_run_that_was_killed_is_made_up_for_by_the_next(tmp_path: Path) -> Non
     put(tmp_path, DAYS[0], AGGREGATES)
     put(tmp_path, DAYS[1], next_day(AGGREGATES))
     for point in ("backfill_before_bars", "backfill_before_record"):
-        killed = run(tmp_path, "backfill", *DAYS, PERPTAPE_FAILPOINT=point)
+        around = {"PERPTAPE_FAILPOINT": point, "TMPDIR": str(tmp_path)}
+        killed = run(tmp_path, "backfill", *DAYS, **around)
         assert killed.returncode == -signal.SIGKILL
     assert ask(tmp_path, "SELECT count() AS n FROM backfills") == [{"n": 0}]
     good(run(tmp_path, "backfill", *DAYS))
