@@ -13,6 +13,7 @@ NAMES = (
     "toolkit",
     "bus",
     "replay",
+    "backfill",
     "latency",
     "collect",
     "kafka",

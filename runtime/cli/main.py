@@ -13,6 +13,7 @@ from rich.console import Console
 
 from runtime.cli.alert_commands import alerts_app
 from runtime.cli.deadletter import deadletter_app
+from runtime.cli.history_commands import add_history
 from runtime.cli.options import (
     CALM,
     FAILED,
@@ -56,6 +57,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 add_services(app)
+add_history(app)
 
 
 @app.command()

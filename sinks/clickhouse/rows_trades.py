@@ -107,7 +107,15 @@ def trade_pieces(value: bytes, source: Source) -> list[Piece]:
     Raises:
         msgspec.MsgspecError, ValueError, PayloadError: the record cannot be used.
     """
-    batch = _read(value)
+    return pieces_of(_read(value), source)
+
+
+def pieces_of(batch: TradeBatch, source: Source) -> list[Piece]:
+    """Split one batch that was read, as `trade_pieces`.
+
+    Raises:
+        ValueError: a time is beyond all bounds.
+    """
     if not batch.rows:
         return []
     constants = _constants_of(batch, source)

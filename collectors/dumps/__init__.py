@@ -1,0 +1,1 @@
+"""Official files of the venues: trades and klines from disk, as exact integers in columns."""

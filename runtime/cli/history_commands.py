@@ -1,0 +1,102 @@
+"""The commands that work on what lies on disk: files of trades, and files to compare with."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from runtime.cli.backfill import TERMS
+from runtime.cli.options import FAILED, StoreOption, execute
+from runtime.cli.stages import stage
+from runtime.errors import ConfigurationError
+from runtime.settings import load_settings
+from schemas.market import Kind
+
+FilesArgument = Annotated[list[Path], typer.Argument(help="Files, or folders of them.")]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="binance.aggTrades, binance.trades, bybit.trades, bybit.spot, okx.trades, "
+        "tardis.trades or plain; else by name and columns.",
+    ),
+]
+VenueOption = Annotated[str | None, typer.Option("--venue", help="Where the file does not say.")]
+KindOption = Annotated[Kind | None, typer.Option("--kind", help="Where the file does not say.")]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", help="The venue's own, e.g. BTCUSDT; where not said.")
+]
+StreamOption = Annotated[
+    str | None,
+    typer.Option("--stream", help="The live stream whose ids the file has, e.g. {lower}@trade."),
+]
+ContractOption = Annotated[
+    str | None, typer.Option("--contract-size", help="Coins in one contract (OKX swaps).")
+]
+
+
+def add_history(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command(epilog=" ".join(TERMS.split()))(backfill)
+    app.command(epilog=" ".join(TERMS.split()))(reconcile)
+
+
+def backfill(
+    files: FilesArgument,
+    format: FormatOption = None,
+    venue: VenueOption = None,
+    kind: KindOption = None,
+    symbol: SymbolOption = None,
+    stream: StreamOption = None,
+    contract_size: ContractOption = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also files that were loaded before.")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Load the venues' official trade files into the store: trades and final footprint bars.
+
+    Files of all venues of a day belong into one run: a bar over all venues is of those of its run.
+    """
+    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    asked = _asked(format, venue, kind, symbol, stream, contract_size)
+    work = stage("runtime.cli.backfill").run_backfill
+    execute(settings, work(settings, Console(), files, asked, again=again))
+
+
+def reconcile(
+    files: FilesArgument,
+    format: FormatOption = None,
+    venue: VenueOption = None,
+    kind: KindOption = None,
+    symbol: SymbolOption = None,
+    contract_size: ContractOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Compare final bars with Binance klines or trade files from disk; exit code 1 when broken.
+
+    Each bar is exact, explained (by order classes that rows leave out), within tolerance (0.01 %,
+    where the bar is not covered whole) or broken; the view `reconciliations` has them.
+    """
+    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    asked = _asked(format, venue, kind, symbol, None, contract_size)
+    work = stage("runtime.cli.reconcile").run_reconcile
+    if not execute(settings, work(settings, Console(), files, asked)):
+        raise typer.Exit(FAILED)
+
+
+def _asked(
+    format: str | None,
+    venue: str | None,
+    kind: Kind | None,
+    symbol: str | None,
+    stream: str | None,
+    contract_size: str | None,
+) -> object:
+    try:
+        size = None if contract_size is None else Decimal(contract_size)
+    except InvalidOperation as error:
+        raise ConfigurationError(f"--contract-size is no number: {contract_size!r}") from error
+    return stage("collectors.dumps.market").Asked(format, venue, kind, symbol, stream, size)

@@ -1,0 +1,1 @@
+"""Files of the venues, small and written by hand."""
