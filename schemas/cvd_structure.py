@@ -18,11 +18,15 @@ SIZE_CLASSES_USD = (0, 1_000, 10_000, 100_000)
 
 
 class Reset(StrEnum):
-    """When a cumulative delta begins anew: never, at 00:00 UTC, or on Monday 00:00 UTC."""
+    """When a cumulative delta begins anew: never, at 00:00 UTC, on Monday 00:00 UTC, by session.
+
+    Sessions begin at hours of the day that the parameters say: 0, 8 and 16 UTC.
+    """
 
     NONE = "none"
     DAY = "day"
     WEEK = "week"
+    SESSION = "session"
 
 
 class ConvictionState(StrEnum):

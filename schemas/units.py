@@ -11,7 +11,8 @@ from functools import lru_cache
 
 US_PER_SECOND = 1_000_000
 US_PER_MINUTE = 60 * US_PER_SECOND
-US_PER_DAY = 86_400 * US_PER_SECOND
+US_PER_HOUR = 3_600 * US_PER_SECOND
+US_PER_DAY = 24 * US_PER_HOUR
 
 _DECIMAL = re.compile(r"\d{1,20}(?:\.\d{1,18})?", re.ASCII)
 _QUOTED_BYTES = 40

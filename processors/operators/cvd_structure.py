@@ -5,7 +5,8 @@ How the definition is read
   an anchor still has the old level. High and low include the open. The path of one instrument is
   that of its trades; over venues it goes in steps of a second, as the record says.
 - The anchor of `none` is the first second that was seen; the others begin there too, and then at
-  each 00:00 UTC and each Monday.
+  each 00:00 UTC, each Monday, each beginning of a session. Since any other anchor (mode `anchor`)
+  it is the difference of two levels of `none`: the view `cvd` has them by the second.
 - After a gap an instrument's level goes on without what was missed and is not `intact`; `common`
   leaves it out until the next anchor. A minute that nobody was there in is null, and one of which
   no second came at all is not sent.
@@ -46,7 +47,7 @@ from schemas.cvd_structure import (
 )
 from schemas.market import Scope
 from schemas.topics import CVD_STRUCTURE
-from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND, round_half_even
+from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, round_half_even
 
 METHOD = "cvd_structure/1.0.0"
 LONGEST_US = 30 * US_PER_DAY
@@ -55,8 +56,10 @@ LONGEST_US = 30 * US_PER_DAY
 class CvdStructureParams(msgspec.Struct, frozen=True, kw_only=True):
     """What is normalised by what, and what conviction looks at; windows are those of CVD.
 
+    `session_hours` are those of the UTC day that sessions begin at, the first of which is 0.
+
     Raises:
-        ValueError: a window that CVD has not, or a share that is none.
+        ValueError: a window that CVD has not, a share that is none, or hours out of order.
     """
 
     normalised_seconds: int = 1800
@@ -64,6 +67,7 @@ class CvdStructureParams(msgspec.Struct, frozen=True, kw_only=True):
     min_samples: int = 336
     conviction_seconds: int = 3600
     dead_zone: Share = (2, 100)
+    session_hours: tuple[int, ...] = (0, 8, 16)
 
     def __post_init__(self) -> None:
         for seconds in (self.normalised_seconds, self.conviction_seconds):
@@ -73,6 +77,9 @@ class CvdStructureParams(msgspec.Struct, frozen=True, kw_only=True):
         check_share(self.dead_zone, "dead_zone")
         if self.min_samples < 1:
             raise ValueError(f"min_samples must be 1 or more, was {self.min_samples}")
+        hours = self.session_hours
+        if not hours or hours[0] or list(hours) != sorted({*hours}) or hours[-1] > 23:
+            raise ValueError(f"session_hours must rise from 0 to 23 at most, was {hours}")
 
 
 class CvdStructureOperator:
@@ -118,7 +125,7 @@ class CvdStructureOperator:
         """Open a minute; begin anew what has an anchor since the last one."""
         self._minute = minute
         for reset in Reset:
-            anchor_us = _floor(start_us, reset)
+            anchor_us = _floor(start_us, reset, self._given.session_hours)
             if not self._anchors.get(reset):
                 self._anchors[reset] = start_us
             elif anchor_us > self._anchors[reset]:
@@ -291,11 +298,15 @@ def _nobody(since_us: int) -> list[str]:
     return []
 
 
-def _floor(time_us: int, reset: Reset) -> int:
+def _floor(time_us: int, reset: Reset, session_hours: Sequence[int]) -> int:
     """Return the newest anchor of a mode; 1970-01-01 was a Thursday."""
-    if reset is Reset.NONE:
-        return 0
-    day = time_us // US_PER_DAY
-    if reset is Reset.WEEK:
-        day -= (day + 3) % 7
+    day, since_us = divmod(time_us, US_PER_DAY)
+    match reset:
+        case Reset.NONE:
+            return 0
+        case Reset.SESSION:
+            begun = max(hour for hour in session_hours if hour * US_PER_HOUR <= since_us)
+            return day * US_PER_DAY + begun * US_PER_HOUR
+        case Reset.WEEK:
+            day -= (day + 3) % 7
     return day * US_PER_DAY

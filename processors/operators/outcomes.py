@@ -23,7 +23,7 @@ from processors.events.writer import scope_name
 from processors.operator import Output
 from processors.operators.footprint import params_hash
 from processors.outcomes.chance import is_random_time
-from processors.outcomes.compare import HOURS, US_PER_HOUR
+from processors.outcomes.compare import HOURS
 from processors.outcomes.course import Course, Kind, Minute, dump_courses, load_courses
 from processors.outcomes.ledger import Ledger, Result
 from processors.outcomes.record import (
@@ -43,7 +43,7 @@ from processors.state import State, own_parts
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar
 from schemas.setups import SetupSide, SetupVariant
-from schemas.units import US_PER_DAY, US_PER_MINUTE
+from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
 
 class OutcomeParams(msgspec.Struct, frozen=True, kw_only=True):

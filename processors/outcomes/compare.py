@@ -13,10 +13,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from processors.outcomes.chance import draws
-from schemas.units import US_PER_DAY
+from schemas.units import US_PER_DAY, US_PER_HOUR
 
 HOURS = 24
-US_PER_HOUR = US_PER_DAY // HOURS
 LEAST_DAYS = 2
 REPLICATES = 200
 

@@ -26,7 +26,7 @@ from schemas.cvd_structure import (
 )
 from schemas.lineage import Status
 from schemas.market import Scope
-from schemas.units import US_PER_DAY, US_PER_MINUTE
+from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND
 from tests.processors.operators.footprint_bars import NOON_US, PRICE
 from tests.processors.seconds.builders import (
     BINANCE,
@@ -154,6 +154,27 @@ def test_a_week_begins_on_monday() -> None:
     assert candle(series(new), Reset.WEEK).open_lots == 2 * COIN
 
 
+def test_a_session_begins_at_its_hours() -> None:
+    """At 16:00 UTC by default; noon is in the session that began at 08:00."""
+    four = 4 * 3600
+    told = {four - 1: one_trade(four - 1, 2, 1), four: one_trade(four, 1, 1)}
+    old, new = play(told, 120, first=four - 60)
+    assert candle(series(old), Reset.SESSION).close_lots == 2 * COIN
+    assert lots(candle(series(new), Reset.SESSION)) == (0, COIN, 0, COIN)
+    assert lots(candle(series(new), Reset.DAY)) == (2 * COIN, 3 * COIN, 2 * COIN, 3 * COIN)
+    anchors = {row.reset: row.anchor_us for row in series(new).candles}
+    assert anchors[Reset.SESSION] == NOON_US + four * US_PER_SECOND
+    own = CvdStructureParams(session_hours=(0, 13))
+    kept = play(told, 120, first=four - 60, params=own)[1]
+    assert candle(series(kept), Reset.SESSION).open_lots == 2 * COIN
+
+
+@pytest.mark.parametrize("hours", [(), (1,), (0, 8, 8), (0, 16, 8), (0, 24)])
+def test_hours_of_sessions_rise_from_midnight(hours: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="session_hours"):
+        CvdStructureParams(session_hours=hours)
+
+
 def test_close_less_open_is_the_delta_of_the_minute_and_unknown_sides_do_not_count() -> None:
     told = {
         0: [trade(0, PRICE, 3, 1), trade(0, PRICE, 2, 0, rank=1), trade(0, PRICE, 1, -1, rank=2)]
@@ -231,10 +252,10 @@ def test_a_dead_venue_is_null_by_itself_partial_in_all_and_not_in_common() -> No
     assert everyone.completeness.status is Status.PARTIAL
     assert candle(everyone, Reset.DAY).close_lots == 14 * COIN
     assert candle(common, Reset.DAY).close_lots == 12 * COIN
-    assert [row.intact for row in everyone.candles] == [False] * 3
+    assert [row.intact for row in everyone.candles] == [False] * len(Reset)
     assert common.candles[0].venues == ["binance:BTC-USDT-PERP"]
     back = series(after, venue="bybit")
-    assert [row.intact for row in back.candles] == [False] * 3
+    assert [row.intact for row in back.candles] == [False] * len(Reset)
     assert candle(back, Reset.DAY).close_lots == 2 * COIN
     assert candle(series(after, Scope.PERP, "common"), Reset.DAY).close_lots == 18 * COIN
     assert back.shares[0].share is None
