@@ -240,11 +240,15 @@ class Desk:
         folder: where they run.
         bus: the setting of that name.
         settings: of Kafka.
+        toolkit: whether workers run all operators, or footprint and CVD alone.
     """
 
-    def __init__(self, folder: Path, bus: str, settings: KafkaSettings = SETTINGS) -> None:
+    def __init__(
+        self, folder: Path, bus: str, settings: KafkaSettings = SETTINGS, *, toolkit: bool = False
+    ) -> None:
         self.folder = folder
         self.bus = bus
+        self.toolkit = toolkit
         self.settings = settings
         self.services: dict[str, Service] = {}
         self._delays: dict[str, float] = {}
@@ -273,7 +277,11 @@ class Desk:
 
     def worker(self, name: str, host: str, *, static: bool = False, port: int = 0) -> Service:
         """Add a processor, which may be a static member of its group and serve its metrics."""
-        told = {"KAFKA__INSTANCE": name if static else "", "METRICS_PORT": port}
+        told = {
+            "KAFKA__INSTANCE": name if static else "",
+            "METRICS_PORT": port,
+            "TOOLKIT": self.toolkit,
+        }
         return self.add(name, ["process", "--host", host], told)
 
     def sink(self, *, static: bool = False) -> Service:
@@ -311,10 +319,15 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    folder: Path, bus: str, settings: KafkaSettings = SETTINGS, *, supervised: bool = True
+    folder: Path,
+    bus: str,
+    settings: KafkaSettings = SETTINGS,
+    *,
+    toolkit: bool = False,
+    supervised: bool = True,
 ) -> AsyncIterator[Desk]:
     """Run services meanwhile."""
-    made = Desk(folder, bus, settings)
+    made = Desk(folder, bus, settings, toolkit=toolkit)
     watching = asyncio.create_task(made.supervise()) if supervised else None
     try:
         yield made

@@ -62,7 +62,7 @@ async def test_a_collector_and_one_of_three_brokers_killed_lose_nothing(
 async def test_a_hundred_random_kills_lose_nothing_and_count_nothing_twice(
     make_kafka: Callable[..., Cluster], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    wanted = await undisturbed(tmp_path_factory.mktemp("undisturbed"))
+    wanted = await undisturbed(tmp_path_factory.mktemp("undisturbed"), toolkit=True)
     kills: Counter[str] = Counter()
     seconds: dict[str, list[float]] = defaultdict(list)
     again: Counter[str] = Counter()
@@ -72,7 +72,7 @@ async def test_a_hundred_random_kills_lose_nothing_and_count_nothing_twice(
         host = "plain" if seed % 3 == 0 else "faust"
         static = chance.choice([(True, True), (True, False), (False, False)])
         folder = tmp_path_factory.mktemp(f"seed-{seed}")
-        async with trouble(cluster, folder, seed, host, 300.0, static=static) as at:
+        async with trouble(cluster, folder, seed, host, 300.0, static=static, toolkit=True) as at:
             while sum(at.kills.values()) < KILLS_IN_A_ROUND and at.loaded:
                 await happen(at)
             found = await at.finish()

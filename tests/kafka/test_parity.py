@@ -39,7 +39,7 @@ def test_the_log_has_real_recordings_in_it() -> None:
 async def test_embedded_plain_and_faust_hosts_end_the_same(
     make_kafka: Callable[..., Cluster], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    wanted = await undisturbed(tmp_path_factory.mktemp("undisturbed"))
+    wanted = await undisturbed(tmp_path_factory.mktemp("undisturbed"), toolkit=True)
     assert_rich(wanted)
     say(f"embedded: {dict(wanted.records)}, rows {dict(wanted.rows)}")
     cluster = await asyncio.to_thread(make_kafka, properties=BROKER)
@@ -69,7 +69,7 @@ async def run(address: str, folders: pytest.TempPathFactory, host: str, workers:
     bus_name = await fresh_topics(address)
     async with (
         await KafkaBus.open(bus_name, SETTINGS) as bus,
-        desk(folders.mktemp(f"{host}-{workers}"), bus_name) as at,
+        desk(folders.mktemp(f"{host}-{workers}"), bus_name, toolkit=True) as at,
     ):
         await feed(bus, await asyncio.to_thread(input_log))
         running = [at.worker(f"worker-{number}", host).start() for number in range(workers)]

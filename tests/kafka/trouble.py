@@ -328,6 +328,7 @@ async def trouble(
     static: Sequence[bool] = (True, False),
     settings: KafkaSettings = SETTINGS,
     sink: bool = True,
+    toolkit: bool = False,
 ) -> AsyncIterator[Trouble]:
     """Run a desk under load: a feeder, workers and a sink; wait until all flows.
 
@@ -340,11 +341,15 @@ async def trouble(
         static: whether each worker is a static member; the sink is one if all are.
         settings: of Kafka.
         sink: whether there is one.
+        toolkit: whether workers run all operators.
     """
     name = await fresh_topics(cluster.bootstrap, settings)
     await asyncio.to_thread(write_log, folder / "log")
     fed = {partition_of(one.key, PARTITIONS) for one in input_log() if one.topic == TRADES.name}
-    async with await KafkaBus.open(name, settings) as bus, desk(folder, name, settings) as at:
+    async with (
+        await KafkaBus.open(name, settings) as bus,
+        desk(folder, name, settings, toolkit=toolkit) as at,
+    ):
         committed = await bus.consumer([CVD.name], group=SINK, partitions=sorted(fed))
         arguments = ["tests.kafka.feeder_process", str(folder / "log"), str(folder / "feeder")]
         at.add("feeder", [*arguments, str(seconds)], program=PYTHON, ends=True)

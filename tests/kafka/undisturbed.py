@@ -11,18 +11,23 @@ from tests.kafka.finals import Finals, read_finals
 from tests.kafka.logs import input_log
 from tests.kafka.services import feed
 
-_made: list[Finals] = []
+_made: dict[bool, Finals] = {}
 
 
-async def undisturbed(folder: Path) -> Finals:
-    """Return the finals of the embedded host; made once in a session, in the first folder given."""
-    if not _made:
+async def undisturbed(folder: Path, *, toolkit: bool = False) -> Finals:
+    """Return the finals of the embedded host, made once in a session, in the first folder given.
+
+    Args:
+        folder: where.
+        toolkit: whether all operators are at work, or footprint and CVD alone.
+    """
+    if toolkit not in _made:
         records = await asyncio.to_thread(input_log)
         settings = EmbeddedBusSettings(synchronous="NORMAL")
         async with await EmbeddedBus.open(folder / "log", settings=settings) as bus:
             await feed(bus, records)
-            host = BusHost(bus, engine_params(load_settings()))
+            host = BusHost(bus, engine_params(load_settings(toolkit=toolkit)))
             await host.drain()
             await host.close()
-            _made.append(await read_finals(bus, str(folder / "log"), folder / "store"))
-    return _made[0]
+            _made[toolkit] = await read_finals(bus, str(folder / "log"), folder / "store")
+    return _made[toolkit]
