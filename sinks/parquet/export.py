@@ -6,7 +6,7 @@ replaced whole, so that an export may be repeated; files of days that the table 
 In memory are the rows of one question: `FLAT_ROWS` or `LONG_ROWS`, or those of one minute.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Exported:
 
 def export(
     reader: Reader, dataset: Dataset, asked: Asked, out: Path, limit_rows: int | None = None
-) -> Iterator[Exported]:
+) -> Generator[Exported, None, None]:
     """Write `OUT/<dataset>/date=.../asset=.../[venue=.../]part-0.parquet`; say so piece by piece.
 
     Closing the iterator leaves complete files and nothing else.
@@ -73,7 +73,7 @@ def _write(
     root: Path,
     limit_rows: int,
     done: Exported,
-) -> Iterator[Exported]:
+) -> Generator[Exported, None, None]:
     folder = folder_of(root, partition.day.isoformat(), partition.asset, partition.venue)
     file = PartitionFile(folder)
     done.path, done.path_rows = file.path, 0

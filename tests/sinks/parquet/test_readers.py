@@ -24,7 +24,7 @@ found = duckdb.sql(f'''
     FROM read_parquet('{sys.argv[1]}/trades/**/*.parquet') ORDER BY ALL''').fetchall()
 counts = {
     name: duckdb.sql(f"SELECT count(*), count(COLUMNS(*)) FROM "
-                     f"read_parquet('{sys.argv[1]}/{name}/**/*.parquet')").fetchone()[0]
+                     f"read_parquet('{sys.argv[1]}/{name}/**/*.parquet')").fetchall()[0][0]
     for name in sys.argv[2:]
 }
 print(json.dumps([found, counts]))
@@ -69,9 +69,8 @@ def _read(program: str, reader: Reader, out: Path) -> Any:
         pytest.skip("DuckDB and Polars are not installed: `make tools`")
     for name in TABLES:
         exported(reader, name, out, Asked())
-    done = subprocess.run(
-        [python, "-I", "-c", program, out, *TABLES], capture_output=True, text=True, timeout=60
-    )
+    arguments = [str(python), "-I", "-c", program, str(out), *TABLES]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     answer: Any = json.loads(done.stdout)
     return answer
