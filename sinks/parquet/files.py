@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,17 +15,22 @@ from runtime.failpoint import failpoint
 FILE = "part-0.parquet"
 ROW_GROUP_ROWS = 200_000
 
-_NULL = "__HIVE_DEFAULT_PARTITION__"
+_UNSAFE = re.compile(r"""[\x00-\x1f\x7f/\\%=*?"'#{}\[\]]""")
 _LEVEL = 3
 
 
 def folder_of(root: Path, day: str, asset: str, venue: str | None) -> Path:
     """Return the folder of a partition: `date=.../asset=...`, where it has one also `venue=...`.
 
-    Signs that a path cannot have are escaped as in a URL; nothing is written as Hive does.
+    Readers take these columns from the path, although the file has them too: an empty value stays
+    empty, and only signs that a path or a pattern cannot have are escaped, as in a URL.
     """
-    path = root / f"date={day}" / f"asset={quote(asset, safe='') or _NULL}"
-    return path if venue is None else path / f"venue={quote(venue, safe='') or _NULL}"
+    path = root / f"date={day}" / f"asset={_escaped(asset)}"
+    return path if venue is None else path / f"venue={_escaped(venue)}"
+
+
+def _escaped(value: str) -> str:
+    return _UNSAFE.sub(lambda found: quote(found[0], safe=""), value)
 
 
 class PartitionFile:

@@ -17,6 +17,8 @@ __all__ = ["store"]
 
 MINUTES = 4
 EVERY_US = 60_000_000
+ODD_ASSETS = ("007", "1000", "xyz:GOLD", "币安", "A B", "")
+"""Names of which readers could make something else, as they take them from the path."""
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +30,12 @@ def filled(store: Store) -> Store:
         for day in (0, 86_400_000_000)
     ]
 
+    odd = [batch(asset, [trade(1)]) for asset in ODD_ASSETS]
+
     async def fill() -> None:
         for name in SPLITTERS:
             await put(store, TOPICS[name], *documents(TOPICS[name], "EX"))
-        await put(store, TRADES, *trades, trades[0])
+        await put(store, TRADES, *trades, trades[0], *odd, batch("NOWHERE", [trade(1)], venue=""))
 
     asyncio.run(fill())
     return store
