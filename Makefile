@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run kafka test long soak check lint types bench tools validators promtool kustomize lock clean
+.PHONY: demo run kafka test long soak check lint types bench tools validators readers promtool kustomize lock clean
 
 # Runtime only: what `demo` and `run` need.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -57,13 +57,20 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# What checks the files of deploy/, beyond our own tests of them; where one cannot be had, its tests
-# are skipped and say so.
-tools: promtool kustomize validators
+# What checks the files of deploy/ and of `perptape export`, beyond our own tests of them; where one
+# cannot be had, its tests are skipped and say so.
+tools: promtool kustomize validators readers
 
 # Schemas of Compose and Kubernetes, apart from our environment: they want other versions of ours.
 validators: build/validators/.made
 build/validators/.made: tests/deploy/validators.lock
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+# DuckDB and Polars, for the tests that they read what is exported.
+readers: build/readers/.made
+build/readers/.made: tests/sinks/parquet/readers.lock
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@

@@ -1,4 +1,4 @@
-"""The commands that work on what lies on disk: files of trades, and files to compare with."""
+"""The commands for files on disk: trades to load, bars to compare with, tables to export."""
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -41,6 +41,7 @@ def add_history(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command(epilog=" ".join(TERMS.split()))(backfill)
     app.command(epilog=" ".join(TERMS.split()))(reconcile)
+    app.command()(export)
 
 
 def backfill(
@@ -85,6 +86,27 @@ def reconcile(
     work = stage("runtime.cli.reconcile").run_reconcile
     if not execute(settings, work(settings, Console(), files, asked)):
         raise typer.Exit(FAILED)
+
+
+def export(
+    dataset: Annotated[str, typer.Argument(help="A table, e.g. trades, footprints or events.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files of all datasets.")],
+    from_day: Annotated[
+        str | None, typer.Option("--from", help="First day, YYYY-MM-DD (UTC); else all.")
+    ] = None,
+    until_day: Annotated[
+        str | None, typer.Option("--until", help="Day after the last, YYYY-MM-DD; else all.")
+    ] = None,
+    asset: Annotated[
+        list[str] | None, typer.Option("--asset", help="Only this asset; may be repeated.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write a table's rows as Parquet files by day, asset and venue; again replaces them."""
+    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    module = stage("runtime.cli.export")
+    asked = module.asked_of(from_day, until_day, asset)
+    execute(settings, module.run_export(settings, Console(), dataset, asked, out))
 
 
 def _asked(

@@ -55,6 +55,17 @@ class Reader:
             check_readable(sql)
         return self._store.query(sql.rstrip().rstrip(";"), parameters)
 
+    def arrow_stream(self, sql: str, parameters: dict[str, Any] | None = None) -> bytes:
+        """Answer one query as an Arrow stream; without rows it still names the columns.
+
+        Raises:
+            QueryError: as for `query`.
+            StoreError: the store went away.
+        """
+        if not self._guarded:
+            check_readable(sql)
+        return self._store.arrow_stream(sql, parameters)
+
     def close(self) -> None:
         """Give the store back."""
         self._store.close()

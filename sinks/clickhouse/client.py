@@ -118,6 +118,22 @@ class Store:
             names, types = self._head(sql, parameters)
         return Table(names, types, [tuple(row) for row in result.result_rows])
 
+    def arrow_stream(self, sql: str, parameters: dict[str, Any] | None = None) -> bytes:
+        """Answer a query whole, as an Arrow stream.
+
+        Raises:
+            QueryError: the engine refuses the query.
+            StoreError: the store is away.
+        """
+        try:
+            return self._client.raw_query(sql, parameters=parameters, fmt="ArrowStream")
+        except Error as error:
+            if error.code is not None:
+                raise QueryError(one_line(error)) from error
+            raise StoreError(one_line(error)) from error
+        except (ClickHouseError, OSError, RuntimeError) as error:
+            raise StoreError(one_line(error)) from error
+
     def _head(self, sql: str, parameters: dict[str, Any] | None) -> tuple[list[str], list[str]]:
         """Name the columns of an empty answer, which the embedded engine leaves out."""
         data = self._client.raw_query(

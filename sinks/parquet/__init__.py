@@ -1,0 +1,1 @@
+"""Tables of the store as Parquet files, for whatever reads such files."""
