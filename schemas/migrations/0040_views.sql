@@ -58,7 +58,7 @@ FROM
         venue,
         symbol,
         row_size,
-        toStartOfInterval(bar.bar_start, toIntervalSecond({interval_seconds:UInt32})) AS merged_start,
+        CAST(toStartOfInterval(bar.bar_start, toIntervalSecond({interval_seconds:UInt32})) AS DateTime64(6, 'UTC')) AS merged_start,
         count() AS minutes,
         min(bar.is_final) AS all_final,
         min(bar.status = 'gap' AND empty(bar.rows_ticks)) AS all_gap,
@@ -125,7 +125,7 @@ FROM
         venue,
         symbol,
         row_size,
-        toStartOfInterval(bar.bar_start, toIntervalSecond({interval_seconds:UInt32})) AS merged_start,
+        CAST(toStartOfInterval(bar.bar_start, toIntervalSecond({interval_seconds:UInt32})) AS DateTime64(6, 'UTC')) AS merged_start,
         any(bar.tick) AS tick,
         any(bar.lot) AS lot,
         any(bar.row_ticks) AS step_ticks,
@@ -310,7 +310,7 @@ FROM
         venue,
         symbol,
         row_size,
-        toStartOfInterval(bar.bar_start, toIntervalSecond({interval_seconds:UInt32})) AS merged_start,
+        CAST(toStartOfInterval(bar.bar_start, toIntervalSecond({interval_seconds:UInt32})) AS DateTime64(6, 'UTC')) AS merged_start,
         countIf(bar.interval_seconds = 60) AS minutes,
         countIf(bar.interval_seconds != 60) AS wide,
         min(bar.is_final) AS all_final,
@@ -417,7 +417,7 @@ FROM
         FROM footprints_log FINAL
         WHERE interval_seconds = 60 AND is_final
         UNION ALL
-        SELECT 'step' AS what, asset, scope, venue, symbol, toDecimal128(0, 18) AS row_size, toStartOfInterval(step_start, toIntervalSecond(60)) AS minute, sum(ifNull(delta_lots_step, 0)) AS delta_lots, CAST([] AS Array(String)) AS members, count() AS seconds
+        SELECT 'step' AS what, asset, scope, venue, symbol, toDecimal128(0, 18) AS row_size, CAST(toStartOfInterval(step_start, toIntervalSecond(60)) AS DateTime64(6, 'UTC')) AS minute, sum(ifNull(delta_lots_step, 0)) AS delta_lots, CAST([] AS Array(String)) AS members, count() AS seconds
         FROM cvd_log FINAL
         WHERE composition != 'common' AND is_final
         GROUP BY asset, scope, venue, symbol, minute
@@ -523,7 +523,7 @@ SELECT
     venue,
     symbol,
     stream,
-    toStartOfInterval(said.from_time, toIntervalSecond(60)) AS minute_start,
+    CAST(toStartOfInterval(said.from_time, toIntervalSecond(60)) AS DateTime64(6, 'UTC')) AS minute_start,
     argMax(said.feed_state, (said.to_time, said.session)) AS feed_state,
     arraySort(groupUniqArray(said.feed_state)) AS feed_states,
     least(intDiv(intervalLengthSumIf(toUnixTimestamp64Micro(said.from_time), toUnixTimestamp64Micro(said.to_time), said.feed_state IN ('live', 'quiet')), 1000), 60000) AS coverage_ms,
