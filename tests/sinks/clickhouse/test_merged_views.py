@@ -1,6 +1,5 @@
 """Views that merge: bars and rows of any interval, CVD since any second, venues side by side."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
