@@ -32,7 +32,8 @@ def count_broken_bars(store: Readable, now_us: Callable[[], int]) -> int:
     """Return how many final bars of the last hour are broken.
 
     Bars that begin within the hour and have been over for three minutes: of a minute, five, fifteen
-    and, at its end, of the hour. Takes five seconds of one core at most.
+    and, at its end, of the hour. Takes five seconds of one core at most; of twelve assets with
+    seven series each (an hour out of twelve) it took one to three.
 
     Args:
         store: migrated.

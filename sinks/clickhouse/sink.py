@@ -77,7 +77,7 @@ class SinkSettings:
     `linger_seconds` after its first record, whichever comes first; what nobody watches live in the
     store (`SLOW_TOPICS`) after `slow_linger_seconds`, since every insert costs the engine the same
     however little is in it. Blocks of 50,000 rows take half the engine's time of blocks of 10,000,
-    most of it in merges.
+    most of it in merges. Bars are checked `check_seconds` after the last answer; inserts wait.
     """
 
     flush_rows: int = 50_000
