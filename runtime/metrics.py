@@ -4,6 +4,7 @@ Names are `perptape_<stage>_<what>_<unit>` in base units; labels have few values
 topic, partition, table, reason). `process_*` and `python_info` come from the client library.
 """
 
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -263,6 +264,12 @@ class SinkMetrics:
             ("topic", "partition"),
             registry=registry,
         )
+        self.broken_bars = Gauge(
+            "perptape_sink_broken_bars",
+            "Final bars of the last hour that do not add up; NaN while that is not known.",
+            registry=registry,
+        )
+        self.broken_bars.set(math.nan)
 
 
 class WebhookMetrics:

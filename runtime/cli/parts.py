@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
@@ -11,7 +12,7 @@ from runtime.bus.protocol import Bus
 from runtime.cli.alert_rules import load_alert_rules
 from runtime.cli.market import Market
 from runtime.cli.stages import stage
-from runtime.clock import Clock
+from runtime.clock import Clock, SystemClock
 from runtime.errors import BusError
 from runtime.metrics import Metrics
 from runtime.recordings import RecordedFrame
@@ -90,15 +91,25 @@ async def open_bus(settings: Settings, metrics: Metrics | None = None) -> AsyncI
 
 @asynccontextmanager
 async def open_sink(
-    settings: Settings, bus: Bus, metrics: Metrics | None = None
+    settings: Settings, bus: Bus, metrics: Metrics | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Any]:
-    """Open and migrate the store, and return the sink that fills it from the log."""
+    """Open and migrate the store, and return the sink that fills it from the log.
+
+    With metrics it also asks once a minute whether the bars of the last hour add up; the clock is
+    the market's.
+    """
     client = stage("sinks.clickhouse.client")
     store = await asyncio.to_thread(client.open_store, settings.stored_in)
     try:
         await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
-        counts = metrics.sink if metrics else None
-        yield stage("sinks.clickhouse.sink").ClickHouseSink(bus, store, metrics=counts)
+        now_us = (clock or SystemClock()).now_us
+        count = partial(stage("sinks.clickhouse.conservation").count_broken_bars, store, now_us)
+        yield stage("sinks.clickhouse.sink").ClickHouseSink(
+            bus,
+            store,
+            metrics=metrics.sink if metrics else None,
+            broken_bars=count if metrics else None,
+        )
     finally:
         await asyncio.to_thread(store.close)
 

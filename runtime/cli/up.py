@@ -47,7 +47,7 @@ async def _run(
     async with (
         metered(settings, "up") as metrics,
         open_bus(settings, metrics) as bus,
-        open_sink(settings, bus, metrics) as sink,
+        open_sink(settings, bus, metrics, market.clock) as sink,
         serve_store(settings) as port,
     ):
         pipeline = Pipeline(settings, bus, sink, market, metrics)

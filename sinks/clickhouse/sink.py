@@ -7,6 +7,7 @@ come again in other blocks are replaced by themselves.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,14 @@ import msgspec
 import structlog
 
 from runtime.bus.protocol import Bus, Consumer, Outgoing, Record, TopicPartition
-from runtime.errors import BusError, ConfigurationError, PayloadError, StoreError, StoreRejected
+from runtime.errors import (
+    BusError,
+    ConfigurationError,
+    PayloadError,
+    PerptapeError,
+    StoreError,
+    StoreRejected,
+)
 from runtime.failpoint import failpoint
 from runtime.metrics import Metrics, SinkMetrics
 from schemas.lineage import EPOCH_LIMIT
@@ -69,7 +77,7 @@ class SinkSettings:
     `linger_seconds` after its first record, whichever comes first; what nobody watches live in the
     store (`SLOW_TOPICS`) after `slow_linger_seconds`, since every insert costs the engine the same
     however little is in it. Blocks of 50,000 rows take half the engine's time of blocks of 10,000,
-    most of it in merges.
+    most of it in merges. Bars are checked `check_seconds` after the last answer; inserts wait.
     """
 
     flush_rows: int = 50_000
@@ -82,6 +90,7 @@ class SinkSettings:
     longest_retry_seconds: float = 5.0
     silence_seconds: float = 30.0
     lag_seconds: float = 5.0
+    check_seconds: float = 60.0
 
 
 class BlockStore(Protocol):
@@ -100,6 +109,7 @@ class ClickHouseSink:
         store: migrated; used from one worker thread only while the sink runs.
         settings: thresholds and delays.
         metrics: where to count; None counts for nobody.
+        broken_bars: counts bars that do not add up, in the worker thread; None asks nobody.
         sleep: waits between attempts.
         monotonic: seconds of any origin, for lingering.
     """
@@ -111,6 +121,7 @@ class ClickHouseSink:
         *,
         settings: SinkSettings | None = None,
         metrics: SinkMetrics | None = None,
+        broken_bars: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -120,6 +131,7 @@ class ClickHouseSink:
         self._store = store
         self._settings = settings or SinkSettings()
         self._metrics = metrics or Metrics().sink
+        self._broken_bars = broken_bars
         self._sleep = sleep
         self._monotonic = monotonic
         self._ranges: dict[TopicPartition, Range] = {}
@@ -129,6 +141,7 @@ class ClickHouseSink:
         self._places: frozenset[TopicPartition] = frozenset()
         self._stop = asyncio.Event()
         self._next_lag = 0.0
+        self._next_check = monotonic() + self._settings.check_seconds
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store what comes until `stop`, then store what was read.
@@ -142,6 +155,7 @@ class ClickHouseSink:
                 try:
                     await self._step(consumer, worker)
                     await self._measure_lag(consumer)
+                    await self._check(worker)
                 except BusError as error:
                     _log.warning("sink_log_unreadable", error=str(error))
                     await self._sleep(self._settings.longest_retry_seconds)
@@ -232,6 +246,19 @@ class ClickHouseSink:
         for topic, partition in self._places:
             lag = ends[topic, partition] - consumer.position(topic, partition)
             self._metrics.lag.labels(topic, str(partition)).set(lag)
+
+    async def _check(self, worker: ThreadPoolExecutor) -> None:
+        """Ask for broken bars now and then; what cannot be answered is not known."""
+        now = self._monotonic()
+        if self._broken_bars is None or now < self._next_check or self._stop.is_set():
+            return
+        try:
+            found: float = await _in(worker, self._broken_bars)
+        except PerptapeError as error:
+            _log.warning("sink_check_failed", error=str(error))
+            found = math.nan
+        self._next_check = self._monotonic() + self._settings.check_seconds
+        self._metrics.broken_bars.set(found)
 
     async def _ends(self) -> dict[TopicPartition, int]:
         return {

@@ -221,3 +221,25 @@ async def test_a_sink_writes_over_http_with_the_same_tokens(store: Store) -> Non
 
     assert store.query("SELECT count() FROM trades_log WHERE asset = 'REMOTE'").rows == [(1,)]
     assert len(bus.log("md.ops.deadletter.v1", 0)) == 2
+
+
+async def test_views_with_parameters_are_read_through_the_stock_client(
+    store: Store, server: StoreServer
+) -> None:
+    await fill(store, "PARAMETERS")
+
+    sql = "SELECT minutes, sell_qty FROM merged_bars(interval_seconds = {seconds:UInt32})"
+    bars = await ask(server, f"{sql} WHERE asset = 'PARAMETERS'", seconds=900)
+    rows = await ask(
+        server,
+        "SELECT row_price FROM merged_footprint_rows(interval_seconds = 900)"
+        " WHERE asset = 'PARAMETERS' ORDER BY row_price",
+    )
+    since = "SELECT count() FROM cvd_since(anchor = {anchor:DateTime64(6)})"
+    steps = await ask(server, f"{since} WHERE asset = 'PARAMETERS'", anchor="2026-09-21 00:00:00")
+
+    assert bars == [(1, Decimal("0.018"))]
+    assert rows == [(Decimal(65_000),), (Decimal(65_010),), (Decimal(65_020),)]
+    assert steps == [(0,)]
+    for view in ("conservation", "venue_comparison", "data_quality"):
+        assert await ask(server, f"SELECT * FROM {view} WHERE asset = 'PARAMETERS'") == []

@@ -7,6 +7,14 @@ import pytest
 from sinks.clickhouse.client import Store
 
 COLUMNS = {
+    "venue_comparison": "asset minute_start scope venue symbol is_final status close close_all "
+    "vwap vwap_all vwap_difference_bp volume volume_all volume_share delta delta_all "
+    "delta_share delta_share_all",
+    "conservation": "asset scope venue symbol interval_seconds row_size bar_start class broken "
+    "checked",
+    "data_quality": "asset venue symbol stream minute_start feed_state feed_states coverage_ms "
+    "coverage messages items gaps resyncs reconnects refusals rejected duplicates out_of_order "
+    "late late_more lag_p50_us lag_p99_us watermark_lag_us invalid_us sessions summaries",
     "books": "asset venue kind symbol second_start book_valid book_state feed_state "
     "best_bid best_ask spread spread_bp mid best_bid_qty best_ask_qty bids_price bids_qty "
     "asks_price asks_qty bid_levels ask_levels event_time receive_time watermark_time "
