@@ -95,8 +95,8 @@ async def open_sink(
 ) -> AsyncIterator[Any]:
     """Open and migrate the store, and return the sink that fills it from the log.
 
-    With metrics it also asks once a minute whether the bars of the last hour add up; the clock is
-    the market's.
+    With metrics it also asks every five minutes whether the bars of the last hour add up, by the
+    market's clock.
     """
     client = stage("sinks.clickhouse.client")
     store = await asyncio.to_thread(client.open_store, settings.stored_in)

@@ -90,7 +90,7 @@ class SinkSettings:
     longest_retry_seconds: float = 5.0
     silence_seconds: float = 30.0
     lag_seconds: float = 5.0
-    check_seconds: float = 60.0
+    check_seconds: float = 300.0
 
 
 class BlockStore(Protocol):
