@@ -22,6 +22,7 @@ from runtime.bus.protocol import Outgoing
 from schemas.ops import DeadLetter
 from schemas.topics import CVD, DEADLETTER, FOOTPRINTS, TOPICS, TRADES
 from schemas.trades import TradeBatch
+from sinks.clickhouse.batches import SPLITTERS
 from tests.kafka.finals import read_all
 from tests.kafka.scrape import scrape, total
 from tests.kafka.services import (
@@ -372,7 +373,7 @@ async def assert_nothing_lost(
     lag = await call(folder, told, "lag")
     assert lag.code == 0
     rows = re.findall(r"^ *(processors|sink\.clickhouse)\s.*\s([\d,]+)\s*$", lag.out, re.MULTILINE)
-    assert len(rows) == 6, lag.out
+    assert len(rows) == 1 + len(SPLITTERS), lag.out
     assert {left for _, left in rows} == {"0"}, lag.out
     assert await lag_of(bus, PROCESSORS) == 0
 
