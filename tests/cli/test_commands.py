@@ -93,7 +93,7 @@ def test_a_recording_is_replayed_into_the_same_trades(tmp_path: Path) -> None:
     assert again == first
     block = README.partition("```sql")[2].partition("```")[0]
     queries = [sql for sql in block.split(";\n") if sql.strip()]
-    assert len(queries) == 4
+    assert len(queries) == 5
     for sql in queries:
         done = run(tmp_path, "query", sql)
         assert done.returncode == 0, done.stderr
