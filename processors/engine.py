@@ -7,7 +7,6 @@ keeps the order of sending and saves snapshots.
 
 import json
 from collections.abc import Collection
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -17,13 +16,13 @@ from processors.feeds import Finding
 from processors.operator import Cause, Output
 from processors.plain import Plain
 from processors.trades import CheckedBatch
-from processors.units import DEFAULT_UNITS, AssetUnits, fallback_units
+from processors.units import AssetUnits, units_of
 from schemas.books import BookBatch
 from schemas.liquidations import LiquidationBatch
 from schemas.ops import PAYLOAD_LIMIT_BYTES, DeadLetter, QualityEvent
 from schemas.tickers import TickerBatch
 from schemas.topics import BOOKS, DEADLETTER, LIQUIDATIONS, QUALITY, TICKERS, TOPICS, TRADES
-from schemas.trades import BatchHeader, TradeBatch
+from schemas.trades import BatchHeader
 
 MAX_ASSETS = 2000
 """A partition with more assets than this is fed by something that makes names up."""
@@ -106,22 +105,13 @@ class Engine:
         if asset is None:
             if "/" in batch.asset:
                 raise ValueError("an asset's name has no slash: it names parts of snapshots")
-            units = self._units(batch)
+            units = units_of(batch, self._params.units)
             if units is None:
                 return None
             if len(self._assets) >= MAX_ASSETS:
                 raise ValueError(f"more than {MAX_ASSETS} assets in one partition")
             asset = self._assets[batch.asset] = Asset(batch.asset, units, self._params, self._epoch)
         return asset
-
-    def _units(self, batch: BatchHeader) -> AssetUnits | None:
-        units = self._params.units.get(batch.asset) or DEFAULT_UNITS.get(batch.asset)
-        if units is not None or not isinstance(batch, TradeBatch) or not batch.rows:
-            return units
-        tick, lot = Decimal(batch.tick), Decimal(batch.lot)
-        if tick <= 0 or lot <= 0 or batch.rows[0][1] <= 0:
-            raise ValueError("tick, lot and price must be above zero")
-        return fallback_units(batch.rows[0][1] * tick, lot)
 
     # --- state
 

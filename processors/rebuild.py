@@ -4,12 +4,10 @@ Pure, and without what only a live tape needs: no provisional bars, no snapshots
 second. The bars are those that the engine makes of the same batches.
 """
 
-from decimal import Decimal
-
 from processors.feeds import Feeds
 from processors.operator import Cause
 from processors.operators.footprint import FootprintOperator, FootprintParams
-from processors.units import DEFAULT_UNITS, AssetUnits, fallback_units
+from processors.units import AssetUnits
 from schemas.footprints import FootprintBar
 from schemas.lineage import Status
 from schemas.ops import QualityKind
@@ -64,18 +62,3 @@ class Rebuild:
             and output.record.is_final
             and output.record.completeness.status is not Status.GAP
         ]
-
-
-def units_for(asset: str, batch: TradeBatch, known: dict[str, AssetUnits]) -> AssetUnits:
-    """Return the grids of an asset: known ones, else chosen by its first trade as live.
-
-    Args:
-        asset: its name.
-        batch: with the first trade.
-        known: by settings or by what the store has.
-    """
-    units = known.get(asset) or DEFAULT_UNITS.get(asset)
-    if units is not None:
-        return units
-    tick, lot = Decimal(batch.tick), Decimal(batch.lot)
-    return fallback_units(batch.rows[0][1] * tick, lot)

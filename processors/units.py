@@ -4,10 +4,12 @@ A venue's tick and lot must be whole multiples of the asset's `tick` and `lot`; 
 quantity inside the operators is an integer on these.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 
+from schemas.trades import BatchHeader, TradeBatch
 from schemas.units import plain, steps_in
 
 
@@ -54,6 +56,25 @@ DEFAULT_UNITS = {
     "DOGE": AssetUnits(tick="0.0000001", lot="0.000001", row_size="0.0001"),
 }
 """Row sizes of definitions 5.2; grids finer than any venue's of these assets."""
+
+
+def units_of(batch: BatchHeader, known: Mapping[str, AssetUnits]) -> AssetUnits | None:
+    """Return the grids of a batch's asset: known ones, else by its first trade; None before that.
+
+    Args:
+        batch: of any topic.
+        known: by settings or by what the store has; they come before the built-in ones.
+
+    Raises:
+        ValueError: its first trade cannot be.
+    """
+    units = known.get(batch.asset) or DEFAULT_UNITS.get(batch.asset)
+    if units is not None or not isinstance(batch, TradeBatch) or not batch.rows:
+        return units
+    tick, lot = Decimal(batch.tick), Decimal(batch.lot)
+    if tick <= 0 or lot <= 0 or batch.rows[0][1] <= 0:
+        raise ValueError("tick, lot and price must be above zero")
+    return fallback_units(batch.rows[0][1] * tick, lot)
 
 
 def fallback_units(price: Decimal, lot: Decimal) -> AssetUnits:

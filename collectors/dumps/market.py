@@ -9,11 +9,10 @@ from collectors.dumps.formats import TARDIS_EXCHANGES
 from collectors.dumps.layout import Layout
 from collectors.dumps.names import Named
 from collectors.grid import unscaled
+from collectors.symbols import split_symbol
 from runtime.errors import ConfigurationError
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind
-
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 
 Contracts = Mapping[tuple[str, str], Decimal]
 """Base coins in one contract, by venue and venue symbol."""
@@ -64,7 +63,7 @@ class Market:
 
 def instrument_named(venue: str, kind: Kind, venue_symbol: str) -> Instrument:
     """Return an instrument by its names alone; its grids say nothing."""
-    asset, quote = _split(venue_symbol)
+    asset, quote = split_symbol(venue_symbol, "USDC")
     asset, multiplier = unscaled(asset)
     unit = Decimal(1)
     one = Market(venue, kind, venue_symbol, asset, quote, multiplier, unit, "")
@@ -88,7 +87,7 @@ def market_of(
             raise ConfigurationError(f"{path}: the file does not say its {what}: pass --{what}")
     if kind is Kind.INVERSE_PERPETUAL or symbol.endswith(("-USD-SWAP", "USD_PERP")):
         raise ConfigurationError(f"{path}: inverse contracts are not loaded")
-    asset, quote = _split(symbol)
+    asset, quote = split_symbol(symbol, "USDC")
     asset, multiplier = unscaled(asset)
     stream = asked.stream or layout.format.stream or f"{layout.format.name}:{{symbol}}"
     return Market(
@@ -127,13 +126,3 @@ def _unit(
             f"(coins in one contract of {symbol}), or let the store know its instruments"
         )
     return size
-
-
-def _split(symbol: str) -> tuple[str, str]:
-    if "-" in symbol:
-        asset, quote = symbol.split("-")[:2]
-        return asset, quote
-    for quote in _QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol[: -len(quote)], quote
-    return symbol, "USDC"

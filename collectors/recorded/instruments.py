@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
+from collectors.symbols import split_symbol
 from collectors.venue import Feed, Request
 from runtime.errors import ConfigurationError, PayloadError
 from schemas.instruments import Instrument, make_instrument
@@ -15,7 +16,6 @@ _PRICE = re.compile(rb'"(?:p|px|price)"\s*:\s*"([0-9.]{1,60})"')
 _SIZE = re.compile(rb'"(?:q|sz|v|size)"\s*:\s*"([0-9.]{1,60})"')
 _LEVEL = re.compile(rb'\["([0-9.]{1,60})","')
 _HEAD_BYTES = 300
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 _PRODUCT_QUERY = ("category", "instType")
 MAX_SYMBOLS = 5000
 
@@ -107,7 +107,7 @@ class GridFinder:
             )
         found = []
         for symbol, (price_decimals, qty_decimals) in sorted(self._decimals.items()):
-            asset, quote = _split(symbol, feed)
+            asset, quote = split_symbol(symbol, "USDC" if feed.venue == "hyperliquid" else "USD")
             found.append(
                 make_instrument(
                     venue=feed.venue,
@@ -125,13 +125,3 @@ class GridFinder:
 def _decimals(text: str) -> int:
     _, _, fraction = text[:60].partition(".")
     return min(len(fraction.rstrip("0")), 18)
-
-
-def _split(symbol: str, feed: Feed) -> tuple[str, str]:
-    if "-" in symbol:
-        asset, quote = symbol.split("-")[:2]
-        return asset, quote
-    for quote in _QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol[: -len(quote)], quote
-    return symbol, "USDC" if feed.venue == "hyperliquid" else "USD"

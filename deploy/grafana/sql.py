@@ -59,6 +59,16 @@ ROW = chosen(
     " AND interval_seconds = $interval AND $__timeFilter_ms(bar_start) ORDER BY toFloat64(size)",
 )
 
+PERP_BARS = """
+SELECT bar_start AS time, any(open) AS open, any(high) AS high, any(low) AS low,
+       any(close) AS close, any(buy_qty + sell_qty + unknown_qty) AS volume
+FROM footprint_bars
+WHERE asset = '$asset' AND scope = 'perp' AND interval_seconds = $interval
+  AND $__timeFilter_ms(bar_start)
+GROUP BY time ORDER BY time
+"""
+"""Candles over all perpetuals."""
+
 LISTED = """(venue, symbol) IN (
         SELECT venue, symbol FROM instruments
         WHERE asset = '$asset' AND venue IN (${venue:singlequote})

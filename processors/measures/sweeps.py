@@ -12,7 +12,7 @@ Cost: about 0.2 us a trade for `breaks`; a `Sweep` is made only of what is looke
 """
 
 from collections.abc import Sequence
-from itertools import accumulate, compress, pairwise, repeat
+from itertools import compress, pairwise, repeat
 from operator import floordiv, mul, ne, or_, sub
 from typing import NamedTuple
 
@@ -43,20 +43,14 @@ class Sweep(NamedTuple):
     last_rank: int
 
 
-def starts(trades: Sequence[Trade]) -> list[int]:
+def breaks(times: Sequence[int], sides: Sequence[int], ranks: Sequence[int]) -> list[int]:
     """Return the index of the first fill of every sweep.
 
     Args:
-        trades: of one instrument in one second, in tape order.
+        times: of the trades of one instrument in one second, in tape order.
+        sides: of these.
+        ranks: of these.
     """
-    if not trades:
-        return []
-    times, _, ranks, _, _, sides = zip(*trades, strict=True)
-    return breaks(times, sides, ranks)
-
-
-def breaks(times: Sequence[int], sides: Sequence[int], ranks: Sequence[int]) -> list[int]:
-    """Return the same of trades that are columns already."""
     if not times:
         return []
     places = range(1, len(times))
@@ -79,21 +73,6 @@ def _broken(ranks: Sequence[int]) -> list[int]:
         for place in compress(range(1, count), not_next)
         if ranks[place] & _BATCH_MASK or ranks[place] <= ranks[place - 1]
     ]
-
-
-def notionals(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
-    """Return the notional of every sweep in ticks times lots.
-
-    Args:
-        trades: the same as in `starts`.
-        begun: what it returned.
-    """
-    return per_sweep(list(accumulate([trade[3] * trade[4] for trade in trades], initial=0)), begun)
-
-
-def quantities(trades: Sequence[Trade], begun: Sequence[int]) -> list[int]:
-    """Return the lots of every sweep."""
-    return per_sweep(list(accumulate([trade[4] for trade in trades], initial=0)), begun)
 
 
 def per_sweep(cumulative: Sequence[int], begun: Sequence[int]) -> list[int]:
@@ -125,12 +104,3 @@ def sweep(fills: Sequence[Trade]) -> Sweep:
         first_rank=ranks[0],
         last_rank=ranks[-1],
     )
-
-
-def sweeps(trades: Sequence[Trade]) -> list[Sweep]:
-    """Return every sweep of one instrument in one second."""
-    begun = starts(trades)
-    return [
-        sweep(trades[first:end])
-        for first, end in zip(begun, [*begun[1:], len(trades)], strict=True)
-    ]

@@ -174,10 +174,11 @@ class _Backfill:
 
     def _bars(self, job: Sequence[Any], show: Any) -> list[FootprintBar]:
         asset = job[0].market.asset
-        rebuild_module = stage("processors.rebuild")
         first = next(batch for batch in self._batches.job_batches(job) if batch.rows)
-        units = rebuild_module.units_for(asset, first, self._known_units(asset))
-        rebuild = rebuild_module.Rebuild(asset, units, self._params.footprint, self._epoch)
+        units = stage("processors.units").units_of(first, self._known_units(asset))
+        rebuild = stage("processors.rebuild").Rebuild(
+            asset, units, self._params.footprint, self._epoch
+        )
         bars: list[FootprintBar] = []
         try:
             for batch in self._batches.job_batches(job):

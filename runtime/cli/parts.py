@@ -223,10 +223,10 @@ class Pipeline:
         well = not any(task.done() for task in tasks)
         stopped.cancel()
         failures: list[BaseException | None] = []
-        parts = (None, self.host, self.sink, *[None] * (len(runs) - 3))
-        for part, task, event in zip(parts, tasks, stops, strict=True):
-            if part is not None and well:
-                self.left += await _work_off(part, task)
+        behind = {tasks[1]: self.host, tasks[2]: self.sink}
+        for task, event in zip(tasks, stops, strict=True):
+            if task in behind and well:
+                self.left += await _work_off(behind[task], task)
             event.set()
             failures += await asyncio.gather(task, return_exceptions=True)
         for failure in failures:

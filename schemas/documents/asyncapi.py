@@ -13,32 +13,17 @@ from schemas.documents.json_schema import file_name, summary
 from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import (
     ALERTS,
-    BARS,
     BOOKS,
-    CASCADES,
     CONTENT_TYPE,
-    CONTEXT,
-    CVD,
-    CVD_STRUCTURE,
     DEADLETTER,
     EPOCHS,
-    EVENTS,
-    FOOTPRINTS,
-    HEATMAP,
-    IMBALANCE,
     INSTRUMENTS,
-    LIQUIDATION_FLOW,
-    LIQUIDATION_LEVELS,
     LIQUIDATIONS,
-    OUTCOMES,
-    PROFILES,
     QUALITY,
-    SETUPS,
     SNAPSHOTS,
     TICKERS,
     TOPICS,
     TRADES,
-    TRAPPED,
     Topic,
 )
 
@@ -99,6 +84,9 @@ class Process:
     receives: tuple[Topic, ...] = ()
 
 
+COMPUTED = tuple(topic for topic in TOPICS.values() if topic.name.startswith("md.flow."))
+"""What operators make: all of it is stored."""
+
 PROCESSES = (
     Process("topics", sends=(EPOCHS,), receives=(EPOCHS,)),
     Process(
@@ -108,56 +96,16 @@ PROCESSES = (
     ),
     Process(
         "processors",
-        sends=(
-            FOOTPRINTS,
-            CVD,
-            BARS,
-            PROFILES,
-            CVD_STRUCTURE,
-            IMBALANCE,
-            HEATMAP,
-            EVENTS,
-            CASCADES,
-            LIQUIDATION_FLOW,
-            CONTEXT,
-            LIQUIDATION_LEVELS,
-            TRAPPED,
-            SETUPS,
-            OUTCOMES,
-            ALERTS,
-            QUALITY,
-            DEADLETTER,
-            SNAPSHOTS,
-        ),
+        sends=(*COMPUTED, ALERTS, QUALITY, DEADLETTER, SNAPSHOTS),
         receives=(EPOCHS, TRADES, BOOKS, LIQUIDATIONS, TICKERS, SNAPSHOTS),
     ),
     Process(
         "sinks",
         sends=(DEADLETTER,),
         receives=(
-            EPOCHS,
-            TRADES,
-            BOOKS,
-            LIQUIDATIONS,
-            TICKERS,
-            INSTRUMENTS,
-            FOOTPRINTS,
-            CVD,
-            BARS,
-            PROFILES,
-            CVD_STRUCTURE,
-            IMBALANCE,
-            HEATMAP,
-            EVENTS,
-            CASCADES,
-            LIQUIDATION_FLOW,
-            CONTEXT,
-            LIQUIDATION_LEVELS,
-            TRAPPED,
-            SETUPS,
-            OUTCOMES,
-            ALERTS,
-            QUALITY,
+            *(EPOCHS, TRADES, BOOKS, LIQUIDATIONS, TICKERS, INSTRUMENTS),
+            *COMPUTED,
+            *(ALERTS, QUALITY),
         ),
     ),
 )

@@ -21,10 +21,9 @@ KINDS = {Kind.SPOT: 1, Kind.LINEAR_PERPETUAL: 2, Kind.INVERSE_PERPETUAL: 3}
 SCOPES = {Scope.VENUE: 1, Scope.PERP: 2, Scope.SPOT: 3}
 STATUSES = {Status.COMPLETE: 1, Status.PARTIAL: 2, Status.GAP: 3}
 
-"""Epochs from here on do not fit before the offset in a 64 bit revision."""
-
 TIME = "DateTime64(6, 'UTC')"
 TEXT = "LowCardinality(String)"
+KIND = "Enum8('spot' = 1, 'linear_perpetual' = 2, 'inverse_perpetual' = 3)"
 GRID = f"Decimal(38, {GRID_DECIMALS})"
 
 LINEAGE = (("log_partition", "UInt32"), ("log_offset", "Int64"))

@@ -1,9 +1,15 @@
 """Alerts to columns of `alerts_log`."""
 
 from schemas.alerts import ALERTS_SCHEMA, Alert, AlertKind, Severity
+from sinks.clickhouse.derived import (
+    COMPLETENESS,
+    HEADER,
+    SCOPE,
+    STATUS,
+    completeness_of,
+    header_of,
+)
 from sinks.clickhouse.rows import (
-    INPUTS,
-    LINEAGE,
     SCOPES,
     STATUSES,
     TEXT,
@@ -11,25 +17,26 @@ from sinks.clickhouse.rows import (
     Piece,
     Source,
     TupleTable,
-    inputs_of,
     month_of,
     reader,
 )
 
 _KINDS = {kind: number for number, kind in enumerate(AlertKind, start=1)}
 _SEVERITIES = {severity: number for number, severity in enumerate(Severity, start=1)}
+_WHO = COMPLETENESS[1:]
+"""Without its status: an alert has that of what it is about, which may be one of the venues."""
+
 _ALERTS = TupleTable(
     "alerts_log",
     (
-        ("asset", TEXT),
+        *HEADER,
         ("rule", TEXT),
         ("key", "String"),
         ("event_time", TIME),
-        ("revision", "UInt64"),
         ("kind", "Enum8('event' = 1, 'value' = 2, 'data_quality' = 3)"),
         ("severity", "Enum8('info' = 1, 'warning' = 2, 'critical' = 3)"),
         ("source", TEXT),
-        ("scope", "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"),
+        ("scope", SCOPE),
         ("venue", TEXT),
         ("symbol", TEXT),
         ("event_id", "String"),
@@ -37,21 +44,12 @@ _ALERTS = TupleTable(
         ("field", TEXT),
         ("value", "Nullable(Float64)"),
         ("threshold", "Nullable(Float64)"),
-        ("is_final", "Bool"),
-        ("status", "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"),
-        ("venues_expected", "Array(String)"),
-        ("venues_complete", "Array(String)"),
-        ("venues_partial", "Array(String)"),
-        ("coverage_ms", "Map(String, Int64)"),
-        ("feed_states", "Map(String, String)"),
+        ("status", STATUS),
+        *_WHO,
         ("evidence", "Array(String)"),
         ("methods", "Array(String)"),
         ("suppressed", "Map(String, Int64)"),
         ("message", "String"),
-        ("method", TEXT),
-        ("params", TEXT),
-        *INPUTS,
-        *LINEAGE,
     ),
 )
 _read = reader(Alert, ALERTS_SCHEMA)
@@ -65,11 +63,10 @@ def alert_pieces(value: bytes, source: Source) -> list[Piece]:
     """
     record = _read(value)
     row = (
-        record.asset,
+        *header_of(record, source),
         record.rule,
         record.key,
         record.event_time_us,
-        record.revision,
         _KINDS[record.kind],
         _SEVERITIES[record.severity],
         record.source,
@@ -81,21 +78,11 @@ def alert_pieces(value: bytes, source: Source) -> list[Piece]:
         record.field,
         record.value,
         record.threshold,
-        record.is_final,
         STATUSES[record.status],
-        record.completeness.venues_expected,
-        record.completeness.venues_complete,
-        record.completeness.venues_partial,
-        record.completeness.coverage_ms,
-        record.completeness.feed_states,
+        *completeness_of(record.completeness)[1:],
         record.evidence,
         record.methods,
         record.suppressed,
         record.message,
-        record.method,
-        record.params,
-        *inputs_of(record.inputs),
-        source.partition,
-        source.offset,
     )
     return [Piece(_ALERTS, month_of(record.event_time_us), source, (row,))]

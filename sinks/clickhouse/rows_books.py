@@ -16,6 +16,7 @@ from schemas.units import US_PER_SECOND
 from sinks.clickhouse.native import Column, scaled
 from sinks.clickhouse.rows import (
     GRID,
+    KIND,
     KINDS,
     LINEAGE,
     TEXT,
@@ -44,7 +45,7 @@ _COLUMNS = TupleTable(
     (
         ("asset", TEXT),
         ("venue", TEXT),
-        ("kind", "Enum8('spot' = 1, 'linear_perpetual' = 2, 'inverse_perpetual' = 3)"),
+        ("kind", KIND),
         ("symbol", TEXT),
         ("second_start", TIME),
         ("revision", "UInt64"),

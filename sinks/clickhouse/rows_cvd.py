@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.cvd import CVD_SCHEMA, WINDOWS, Cumulative, CvdSeries, CvdStep
+from sinks.clickhouse.derived import SCOPE, STATUS
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
@@ -40,11 +41,11 @@ _STEPS = TupleTable(
         ("log_time", TIME),
         *INPUTS,
         *LINEAGE,
-        ("scope", "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"),
+        ("scope", SCOPE),
         ("venue", TEXT),
         ("symbol", TEXT),
         ("composition", TEXT),
-        ("status", "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)"),
+        ("status", STATUS),
         *(
             (f"{field}_{measure}", "Nullable(Int64)")
             for measure in MEASURES

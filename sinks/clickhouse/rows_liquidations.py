@@ -13,6 +13,7 @@ from sinks.clickhouse.derived import LIQUIDATED_SIDE
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
+    KIND,
     KINDS,
     LINEAGE,
     TEXT,
@@ -30,7 +31,7 @@ _TABLE = TupleTable(
     (
         ("asset", TEXT),
         ("venue", TEXT),
-        ("kind", "Enum8('spot' = 1, 'linear_perpetual' = 2, 'inverse_perpetual' = 3)"),
+        ("kind", KIND),
         ("symbol", TEXT),
         ("quote", TEXT),
         ("revision", "UInt64"),

@@ -5,6 +5,7 @@ from schemas.ops import QUALITY_SCHEMA, FeedSummary, QualityEvent, QualityKind
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
+    KIND,
     KINDS,
     LINEAGE,
     TEXT,
@@ -20,7 +21,7 @@ _INSTRUMENTS = TupleTable(
     "instruments_log",
     (
         ("venue", TEXT),
-        ("kind", "Enum8('spot' = 1, 'linear_perpetual' = 2, 'inverse_perpetual' = 3)"),
+        ("kind", KIND),
         ("symbol", TEXT),
         ("revision", "UInt64"),
         ("venue_symbol", "String"),

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from schemas.lineage import DerivedHeader
 from schemas.outcomes import OUTCOME_SCHEMA, Outcome, OutcomeRecord, WorthAt
 from schemas.setups import SETUP_SCHEMA, SetupRecord
+from sinks.clickhouse.derived import HEADER, SCOPE, STATUS, header_of
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
-    INPUTS,
-    LINEAGE,
     SCOPES,
     STATUSES,
     TEXT,
@@ -17,24 +15,16 @@ from sinks.clickhouse.rows import (
     Piece,
     Source,
     TupleTable,
-    inputs_of,
     month_of,
     reader,
 )
 
 _HEAD = (
-    ("asset", TEXT),
-    ("revision", "UInt64"),
-    ("is_final", "Bool"),
-    ("method", TEXT),
-    ("params", TEXT),
-    *INPUTS,
-    *LINEAGE,
+    *HEADER,
     ("id", "String"),
     ("variant", TEXT),
     ("side", TEXT),
 )
-_STATUS = ("status", "Enum8('complete' = 1, 'partial' = 2, 'gap' = 3)")
 _SETUPS = TupleTable(
     "setups_log",
     (
@@ -44,7 +34,7 @@ _SETUPS = TupleTable(
         ("previous_state", "Nullable(String)"),
         ("reason", TEXT),
         ("provisional", "Bool"),
-        ("scope", "Enum8('venue' = 1, 'perp' = 2, 'spot' = 3)"),
+        ("scope", SCOPE),
         ("venue", TEXT),
         ("symbol", TEXT),
         ("tick", GRID),
@@ -58,7 +48,7 @@ _SETUPS = TupleTable(
         ("limit_ticks", "Nullable(Int64)"),
         ("weight", "Nullable(Float64)"),
         ("experimental", "Bool"),
-        _STATUS,
+        ("status", STATUS),
         ("venues_expected", "Array(String)"),
         ("venues", "Array(String)"),
         ("whole_values", "Map(String, Nullable(Int64))"),
@@ -76,7 +66,7 @@ _OUTCOMES = TupleTable(
         ("venue", TEXT),
         ("symbol", TEXT),
         ("tick", GRID),
-        _STATUS,
+        ("status", STATUS),
         ("event_id", "String"),
         ("event_time", TIME),
         ("entry_time", TIME),
@@ -118,7 +108,7 @@ def setup_pieces(value: bytes, source: Source) -> list[Piece]:
     """
     record = _read_setup(value)
     row = (
-        *_head(record, source),
+        *header_of(record, source),
         record.id,
         record.variant.value,
         record.side.value,
@@ -160,7 +150,7 @@ def outcome_pieces(value: bytes, source: Source) -> list[Piece]:
     """
     record = _read_outcome(value)
     head = (
-        *_head(record, source),
+        *header_of(record, source),
         record.id,
         record.variant.value,
         record.side.value,
@@ -176,19 +166,6 @@ def outcome_pieces(value: bytes, source: Source) -> list[Piece]:
         rows = [(*head, *_worth(one)) for one in record.worth]
         pieces.append(Piece(_WORTH, month_of(record.event_time_us), source, rows))
     return pieces
-
-
-def _head(record: DerivedHeader, source: Source) -> tuple[Any, ...]:
-    return (
-        record.asset,
-        record.revision,
-        record.is_final,
-        record.method,
-        record.params,
-        *inputs_of(record.inputs),
-        source.partition,
-        source.offset,
-    )
 
 
 def _outcome(outcome: Outcome) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from schemas.units import US_PER_SECOND
 from sinks.clickhouse.native import scaled
 from sinks.clickhouse.rows import (
     GRID,
+    KIND,
     KINDS,
     LINEAGE,
     TEXT,
@@ -22,7 +23,7 @@ _TABLE = TupleTable(
     (
         ("asset", TEXT),
         ("venue", TEXT),
-        ("kind", "Enum8('spot' = 1, 'linear_perpetual' = 2, 'inverse_perpetual' = 3)"),
+        ("kind", KIND),
         ("symbol", TEXT),
         ("second_start", TIME),
         ("revision", "UInt64"),

@@ -11,7 +11,7 @@ from schemas.market import CLASS_MASK, OFF_GRID, DataSource
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from schemas.units import US_PER_DAY
 from sinks.clickhouse.native import Column, column, repeated, scaled
-from sinks.clickhouse.rows import GRID, KINDS, TEXT, TIME, Piece, Source, day_of, reader
+from sinks.clickhouse.rows import GRID, KIND, KINDS, TEXT, TIME, Piece, Source, day_of, reader
 
 _SOURCES = {DataSource.STREAM: 1, DataSource.REST: 2, DataSource.DUMP: 3}
 _LAST_REVISION = (1 << 64) - 1
@@ -40,7 +40,7 @@ class _Constants(NamedTuple):
 
 
 _CONSTANT_TYPES = (
-    *(TEXT, TEXT, "Enum8('spot' = 1, 'linear_perpetual' = 2, 'inverse_perpetual' = 3)", TEXT),
+    *(TEXT, TEXT, KIND, TEXT),
     *("UInt64", TEXT, GRID, GRID, "Enum8('stream' = 1, 'rest' = 2, 'dump' = 3)"),
     *(TEXT, TEXT, TIME, "UInt32", "Int64"),
 )

@@ -2,7 +2,7 @@
 
 from deploy.grafana.board import dashboard, marks
 from deploy.grafana.panels import USD, candles, cells, lines, states, table, words
-from deploy.grafana.sql import ASSET, INTERVAL, KINDS, VENUES, place
+from deploy.grafana.sql import ASSET, INTERVAL, KINDS, PERP_BARS, VENUES, place
 
 _TEXT = """
 **Observed**: what venues told, a lower bound where a feed is throttled. **Upper**: all that takers
@@ -96,15 +96,6 @@ WHERE asset = '$asset' AND $__timeFilter_ms(minute_start)
 GROUP BY time, series, row_price ORDER BY time, row_price
 """
 
-_PRICE = """
-SELECT bar_start AS time, any(open) AS open, any(high) AS high, any(low) AS low,
-       any(close) AS close, any(buy_qty + sell_qty + unknown_qty) AS volume
-FROM footprint_bars
-WHERE asset = '$asset' AND scope = 'perp' AND interval_seconds = $interval
-  AND $__timeFilter_ms(bar_start)
-GROUP BY time ORDER BY time
-"""
-
 _CHANGES = """
 SELECT state_time AS time, concat(liquidated_side, 's ', state, ': ', reason) AS text,
        [toString(state), toString(liquidated_side)] AS tags
@@ -134,7 +125,7 @@ DASHBOARD = dashboard(
             "Price of perpetuals",
             "In quote units, volume in base coin. Marks: changes of state of cascades, clusters of"
             " liquidations.",
-            _PRICE,
+            PERP_BARS,
         ),
         states(
             "States of cascades",

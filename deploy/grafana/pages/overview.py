@@ -11,22 +11,13 @@ from deploy.grafana.panels import (
     number,
     words,
 )
-from deploy.grafana.sql import ASSET, INTERVAL, KINDS, LISTED, VENUES
+from deploy.grafana.sql import ASSET, INTERVAL, KINDS, LISTED, PERP_BARS, VENUES
 
 _TEXT = """
 **perp**, **spot**: over all venues of the kind. **Delta**: taker buys less taker sells; **CVD**:
 its sum since 00:00 UTC. **OBI**: (bids - asks) / (bids + asks) of what rests near mid, -1 to 1.
 **OI**: open positions of perpetuals, one side. **Funding**: predicted rate as if it were paid
 every 8 hours, positive when longs pay. A hole in a line means not known, a zero means zero.
-"""
-
-_BARS = """
-SELECT bar_start AS time, any(open) AS open, any(high) AS high, any(low) AS low,
-       any(close) AS close, any(buy_qty + sell_qty + unknown_qty) AS volume
-FROM footprint_bars
-WHERE asset = '$asset' AND scope = 'perp' AND interval_seconds = $interval
-  AND $__timeFilter_ms(bar_start)
-GROUP BY time ORDER BY time
 """
 
 _DELTA = """
@@ -166,7 +157,7 @@ DASHBOARD = dashboard(
             "Price of perpetuals",
             "Bars over all perpetual venues, in quote units, with volume in base coin. Marks are"
             " changes of state of liquidation cascades.",
-            _BARS,
+            PERP_BARS,
         ),
         lines(
             "CVD, perpetuals beside spot",

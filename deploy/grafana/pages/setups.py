@@ -2,22 +2,13 @@
 
 from deploy.grafana.board import dashboard, marks
 from deploy.grafana.panels import BASIS_POINTS, PRICE, SHARE, USD, candles, lines, table, words
-from deploy.grafana.sql import ASSET, INTERVAL, KINDS, VENUES, page
+from deploy.grafana.sql import ASSET, INTERVAL, KINDS, PERP_BARS, VENUES, page
 
 _TEXT = """
 A **setup** is armed, then triggered, confirmed or not; all five are *experimental*. **Outcome**:
 the return after some minutes from its entry, in basis points, in the direction of the setup, with
 how far it went against and along. **Worth**: the mean of outcomes beside random times of the same
 hours; a difference whose 95 % interval has zero in it says nothing. None of this is advice.
-"""
-
-_BARS = """
-SELECT bar_start AS time, any(open) AS open, any(high) AS high, any(low) AS low,
-       any(close) AS close, any(buy_qty + sell_qty + unknown_qty) AS volume
-FROM footprint_bars
-WHERE asset = '$asset' AND scope = 'perp' AND interval_seconds = $interval
-  AND $__timeFilter_ms(bar_start)
-GROUP BY time ORDER BY time
 """
 
 _OF_SCOPES = """(venue = '' AND toString(scope) IN (${kind:singlequote})
@@ -109,7 +100,7 @@ DASHBOARD = dashboard(
             "Price of perpetuals",
             "In quote units, volume in base coin. Marks: setups as they were triggered,"
             " confirmed and refuted, and flow events.",
-            _BARS,
+            PERP_BARS,
         ),
         table(
             "Setups",

@@ -6,14 +6,22 @@ from collectors.dumps.batches import jobs_of
 from collectors.dumps.groups import groups_of
 from collectors.dumps.market import Asked
 from processors.operators.footprint import FootprintParams
-from processors.rebuild import Rebuild, units_for
+from processors.rebuild import Rebuild
+from processors.units import AssetUnits, units_of
 from schemas.footprints import FootprintBar
 from schemas.lineage import Status
 from schemas.market import DataSource, FeedState, Kind
+from schemas.trades import TradeBatch
 from tests.collectors.dumps.files import AGGREGATES, DAY_US, batches, held, put
 
 MINUTE_US = 60_000_000
 ASKED = Asked(venue="binance", kind=Kind.SPOT, symbol="LTCUSDT")
+
+
+def units_for(batch: TradeBatch) -> AssetUnits:
+    found = units_of(batch, {})
+    assert found is not None
+    return found
 
 
 def bars_of(made: list[FootprintBar]) -> dict[tuple[str, int, int], Status]:
@@ -38,7 +46,7 @@ def test_a_named_day_is_a_session_without_holes_from_midnight_to_midnight(tmp_pa
         (2, DAY_US + MINUTE_US),
         (1, DAY_US + 2 * MINUTE_US),
     ]
-    rebuild = Rebuild("BTC", units_for("BTC", made[2], {}), FootprintParams(), 1)
+    rebuild = Rebuild("BTC", units_for(made[2]), FootprintParams(), 1)
     found = bars_of([bar for batch in made for bar in rebuild.take(batch)])
     assert set(found.values()) == {Status.COMPLETE}
     assert sum(interval == 60 for _, interval, _ in found) == 2 * 1440
@@ -52,7 +60,7 @@ def test_a_file_without_a_day_covers_first_trade_to_last(tmp_path: Path) -> None
     )
     made = batches(held(put(tmp_path, "a.csv", text), ASKED))
     first = next(batch for batch in made if batch.rows)
-    rebuild = Rebuild("LTC", units_for("LTC", first, {}), FootprintParams(), 1)
+    rebuild = Rebuild("LTC", units_for(first), FootprintParams(), 1)
     bars = [bar for batch in made for bar in rebuild.take(batch)]
     found = {
         (bar.bar_start_us - DAY_US) // MINUTE_US: bar.completeness.coverage_ms["binance:LTC-USDT"]
@@ -93,7 +101,7 @@ def test_a_hole_between_files_is_not_covered(tmp_path: Path) -> None:
     (job,) = jobs_of(files)
     made = batches(*job)
     first = next(batch for batch in made if batch.rows)
-    rebuild = Rebuild("LTC", units_for("LTC", first, {}), FootprintParams(), 1)
+    rebuild = Rebuild("LTC", units_for(first), FootprintParams(), 1)
     found = {
         (bar.bar_start_us - DAY_US) // MINUTE_US: bar.completeness.coverage_ms["binance:LTC-USDT"]
         for batch in made

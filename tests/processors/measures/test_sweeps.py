@@ -6,11 +6,22 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.measures.sweeps import notionals, quantities, starts, sweep, sweeps
+from processors.measures.sweeps import Sweep, per_sweep, sweep
+from processors.seconds.columns import Columns
 from processors.trades import Trade
 from tests.processors.seconds.builders import trade
 
 P = 6_000_000
+
+
+def starts(trades: list[Trade]) -> list[int]:
+    return Columns(trades).sweeps
+
+
+def sweeps(trades: list[Trade]) -> list[Sweep]:
+    columns = Columns(trades)
+    spans = map(columns.sweep_span, range(len(columns.sweeps)))
+    return [sweep(trades[first:end]) for first, end in spans]
 
 
 def test_fills_of_one_millisecond_side_and_id_range_are_one_sweep() -> None:
@@ -79,8 +90,8 @@ def test_sweeps_are_those_that_pairs_of_neighbours_make(rows: list[tuple[int, ..
             groups.append([two])
     begun = starts(fills)
     assert sweeps(fills) == [sweep(group) for group in groups]
-    assert notionals(fills, begun) == [sum(f[3] * f[4] for f in group) for group in groups]
-    assert quantities(fills, begun) == [sum(f[4] for f in group) for group in groups]
+    assert Columns(fills).sweep_notionals == [sum(f[3] * f[4] for f in group) for group in groups]
+    assert per_sweep(Columns(fills).lots, begun) == [sum(f[4] for f in group) for group in groups]
 
 
 def test_splitting_fills_changes_counts_and_nothing_else() -> None:
