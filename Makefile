@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# How tests are shared out over processors (tests/conftest.py); WORKERS= runs them in one process.
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: demo run kafka test long soak check lint types bench tools validators readers promtool kustomize lock clean
 
@@ -34,7 +36,7 @@ kafka: $(VENV)/.runtime
 	@$(BIN)/python -m deploy.kafka $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not long" $(WORKERS) $(ARGS)
 
 # Large kill, fault and fuzz runs.
 long: $(VENV)/.dev

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = [sys.executable, "-c", "from runtime.cli.main import main; main()"]
-DEADLINE_SECONDS = 90.0
+DEADLINE_SECONDS = 300.0
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
