@@ -10,7 +10,8 @@ import pytest
 from schemas.cascades import Cascade, CascadeState, ConfidenceClass
 from schemas.lineage import Status
 from schemas.liquidations import LiquidatedSide
-from schemas.units import US_PER_SECOND
+from schemas.setups import SetupKind, SetupRecord
+from schemas.units import US_PER_MINUTE, US_PER_SECOND
 from simulator.scenarios.truth import Truth
 from tests.scenarios.finding import assert_price, whose
 from tests.scenarios.outages import assert_dead_minute
@@ -70,6 +71,30 @@ def test_a_cascade_has_its_level_its_extreme_and_its_evidence(name: str) -> None
 def test_the_other_side_says_nothing(name: str) -> None:
     other = {"long": "short", "short": "long"}[the_truth(name).side]
     assert changes(played(name), other) == []
+
+
+SETUPS = {"reclaimed": ["armed", "triggered", "confirmed"], "failed": ["armed", "expired"]}
+"""What setup 3 goes through: a cascade that fails is over before anything was triggered."""
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_sweep_and_reclaim_follows_its_cascade(name: str) -> None:
+    """5.13, setup 3: for a swept low it is a long; bars of five minutes are too coarse for it."""
+    truth = the_truth(name)
+    cascade = changes(played(name), truth.side)[0]
+    end = truth.steps[4]
+    found = [
+        one
+        for one in played(name).of(SetupRecord)
+        if one.setup is SetupKind.SWEEP_AND_RECLAIM and not one.provisional
+    ]
+    assert [one.state.value for one in found] == SETUPS[end.state]
+    assert {one.side.value for one in found} == {truth.side}
+    assert len({one.id for one in found}) == 1
+    assert all(cascade.id in one.evidence for one in found)
+    last = found[-1]
+    assert end.from_us <= last.event_time_us <= end.until_us + US_PER_MINUTE
+    assert last.status is Status.COMPLETE
 
 
 WAIT_SECONDS = 40
