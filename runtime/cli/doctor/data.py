@@ -19,7 +19,8 @@ LEAST_SUMMARIES = 6
 _SINCE = "fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
 _STREAMS = f"""
 SELECT venue, symbol, stream, argMax(state, at) AS now_state,
-       toUnixTimestamp64Micro(max(if(is_change, at, toDateTime64(0, 6, 'UTC')))) AS since_us
+       toUnixTimestamp64Micro(max(if(is_change, at, toDateTime64(0, 6, 'UTC')))) AS since_us,
+       toUnixTimestamp64Micro(max(at)) AS told_us
 FROM (
     SELECT venue, symbol, stream, toString(feed_state) AS state, to_time AS at, false AS is_change
     FROM feed_summaries_log WHERE from_time >= {_SINCE}
@@ -56,13 +57,18 @@ ORDER BY best LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream now; `since_us` is when its state changed, 0 where that is more than an hour ago."""
+    """A stream now.
+
+    `since_us` is when its state changed, 0 where that is more than an hour ago; `told_us` is when
+    it was last heard of.
+    """
 
     venue: str
     symbol: str
     stream: str
     state: str
-    since_us: int = 0
+    since_us: int
+    told_us: int
 
 
 @dataclass(frozen=True, slots=True)

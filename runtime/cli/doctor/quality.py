@@ -59,12 +59,23 @@ def judge_feed(venue: str, seen: DataSeen, *, runs: bool) -> Finding:
         return wrong(name, f"{sees}; refused: {refusals[0]}", do)
     dead = [one for one in streams if seen.until_us - one.since_us > DEAD.get(one.state, 1 << 62)]
     if dead:
-        do = "FeedStale and VenueDown in deploy/README.md: the venue's own status page first"
+        do = (
+            "VenueDown, FeedStale in deploy/README.md; what was left out on purpose goes in an hour"
+        )
         return wrong(name, f"{sees}: {_named(dead)}", do)
+    lost = [one for one in streams if one.state not in DEAD and _is_lost(one, seen)]
+    if lost:
+        do = "its collector was killed or stands still: see its last lines, and start it again"
+        return wrong(name, f"{sees}: no word for two minutes of {_named(lost)}", do)
     troubled = [one for one in streams if one.state in DEAD]
     if troubled:
         return warn(name, f"{sees}: {_named(troubled)}", "nothing yet: it reconnects by itself")
     return ok(name, sees)
+
+
+def _is_lost(stream: Stream, seen: DataSeen) -> bool:
+    """Say whether nothing is heard of a stream, of which there is a summary every 10 s."""
+    return seen.until_us - stream.told_us > STALE_US
 
 
 def _named(streams: list[Stream]) -> str:

@@ -16,7 +16,13 @@ from runtime.cli.doctor.quality import (
     judge_feed,
     judge_gaps,
 )
-from runtime.cli.doctor.store import StoreSeen, judge_migrations, judge_parts, judge_rows
+from runtime.cli.doctor.store import (
+    StoreSeen,
+    judge_migrations,
+    judge_parts,
+    judge_rows,
+    judge_store,
+)
 from runtime.cli.doctor.thresholds import (
     BOOKS_US,
     CLOCK_US,
@@ -26,6 +32,7 @@ from runtime.cli.doctor.thresholds import (
     STALE_US,
 )
 from runtime.errors import PerptapeError, StoreError
+from runtime.settings import load_settings
 
 NOW_US = 1_800_000_000_000_000
 OK, WARN, WRONG = State.OK, State.WARN, State.WRONG
@@ -88,7 +95,7 @@ def test_rows_are_judged_by_their_age_while_something_runs(
 def streams(*states: tuple[str, int]) -> list[Stream]:
     """Return streams of a venue with their states, and for how long they have been in them."""
     return [
-        Stream("okx", "BTC-USDT-PERP", f"trades:{number}", state, NOW_US - age_us)
+        Stream("okx", "BTC-USDT-PERP", f"trades:{number}", state, NOW_US - age_us, NOW_US)
         for number, (state, age_us) in enumerate(states)
     ]
 
@@ -115,6 +122,17 @@ def test_a_feed_is_judged_by_how_long_its_streams_are_dead(
     found = said(judge_feed("okx", DataSeen(NOW_US, streams=streams(*states)), runs=runs))
     assert found[0] is state
     assert words in found[1]
+
+
+def test_a_stream_of_which_nothing_is_heard_has_lost_its_collector() -> None:
+    def judged(silent_us: int, state: str, *, runs: bool = True) -> tuple[State, str]:
+        stream = Stream("okx", "BTC-USDT", "trades", state, 0, NOW_US - silent_us)
+        return said(judge_feed("okx", DataSeen(NOW_US, streams=[stream]), runs=runs))
+
+    assert judged(STALE_US, "live")[0] is OK
+    assert judged(STALE_US + 1, "live")[0] is WRONG
+    assert "no word for two minutes of BTC-USDT trades quiet" in judged(STALE_US + 1, "quiet")[1]
+    assert judged(STALE_US + 1, "live", runs=False)[0] is OK
 
 
 def test_a_venue_that_refuses_us_is_named_with_its_reason() -> None:
@@ -227,3 +245,17 @@ def test_no_question_is_asked_after_the_time_for_all() -> None:
     asker.ask("one", "SELECT 1")
     asker.ask("two", "SELECT 2")
     assert refusing.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "state"),
+    [("Code: 497. DB::Exception: ingest: Not enough privileges", OK), ("Code: 241.", WRONG)],
+)
+def test_parts_that_a_user_may_not_see_are_no_fault(problem: str, state: State) -> None:
+    asker = Asker(Refusing(PerptapeError("")))
+    asker.problems["parts"] = problem
+    seen = StoreSeen({}, trade_us=NOW_US, quality_us=NOW_US)
+    found = {one.name: one for one in judge_store(load_settings(), seen, asker, NOW_US, runs=True)}
+    assert found["parts"].state is state
+    assert found["rows"].state is OK
+    assert found["migrations"].state is WRONG
