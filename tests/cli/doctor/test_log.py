@@ -47,6 +47,7 @@ def aged(**ages_us: int | None) -> LogSeen:
         (aged(trades=SILENT_US + 1, books=SILENT_US + 1), True, WRONG, "collectors are dead"),
         (aged(trades=SILENT_US + 1, instruments=0), True, WRONG, "collectors are dead"),
         (aged(trades=0, books=SILENT_US + 1), True, WARN, "nobody collects books"),
+        (aged(trades=SILENT_US // 2, books=SILENT_US + 1), True, OK, "books 60 s ago"),
         (aged(trades=3_600_000_000 * 3, books=None), False, OK, "trades 3.0 h ago"),
         (aged(trades=0, books=SILENT_US + 1), False, OK, ""),
         (aged(trades=None, books=None), True, WARN, "nothing was collected yet"),

@@ -46,18 +46,19 @@ async def append(folder: Path, second: int, *records: Outgoing, committed: int =
 
 async def test_a_log_shows_its_newest_records_what_waits_and_what_was_saved(tmp_path: Path) -> None:
     await append(tmp_path, NOW_S - 50, *trades(1, 2), committed=1)
+    await append(tmp_path, NOW_S - 40, *trades(3))
     saved = Outgoing(SNAPSHOTS.name, b"3", b"{}", 0, 3)
     await append(tmp_path, NOW_S - 20, *trades(7, partition=5), saved)
 
     seen = look(tmp_path, GROUPS, NOW_US)
 
-    assert seen.topics[TRADES.name] == Seen(3, NOW_US - 20_000_000, market_us=7)
+    assert seen.topics[TRADES.name] == Seen(4, NOW_US - 20_000_000, market_us=7)
     assert [one for one in seen.waiting if one.records] == [
-        Waiting("readers", TRADES.name, 3, records=1, oldest_us=NOW_US - 50_000_000),
+        Waiting("readers", TRADES.name, 3, records=2, oldest_us=NOW_US - 50_000_000),
         Waiting("readers", TRADES.name, 5, records=1, oldest_us=NOW_US - 20_000_000),
     ]
     assert seen.saved == [
-        Saved(3, NOW_US - 50_000_000, NOW_US - 20_000_000),
+        Saved(3, NOW_US - 40_000_000, NOW_US - 20_000_000),
         Saved(5, NOW_US - 20_000_000, None),
     ]
     assert set(seen.topics) == set(TOPICS)
