@@ -6,10 +6,10 @@ from typing import Any, Protocol, TypeVar
 
 from runtime.errors import PerptapeError, StoreError
 
-QUERY_SECONDS = 6
+QUERY_SECONDS = 10
 """How long one query may take."""
 
-ALL_SECONDS = 15.0
+ALL_SECONDS = 20.0
 """After so long no further question is asked."""
 
 Rows = list[tuple[Any, ...]]

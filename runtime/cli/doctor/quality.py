@@ -10,6 +10,7 @@ from runtime.cli.doctor.thresholds import CLOCK_US, GAPS, SILENT_US, STALE_US
 DEAD = {"down": SILENT_US, "stale": STALE_US}
 """For how long a stream may be in a state in which nothing comes."""
 
+TOO_LONG = ("TIMEOUT", "TIMED OUT", "TAKES TOO LONG")
 BROKEN = "do not trade on them; ConservationBroken in deploy/README.md says what broke what"
 
 
@@ -39,7 +40,7 @@ def judge_data(seen: DataSeen, *, runs: bool) -> list[Finding]:
 
 def unjudged(name: str, problem: str) -> Finding:
     """Say that a question had no answer; of conservation, which is much work, that is no fault."""
-    if name == "conservation" and "TIMEOUT" in problem.upper():
+    if name == "conservation" and any(words in problem.upper() for words in TOO_LONG):
         do = "`perptape_sink_broken_bars` of the sink, or the view `conservation`, has the answer"
         return warn(name, "two hours of bars took too long", do)
     return unanswered(name, problem)

@@ -209,6 +209,21 @@ def test_what_the_store_did_not_answer_is_wrong_by_its_name() -> None:
     assert found["books"].state is OK
 
 
+@pytest.mark.parametrize(
+    ("problem", "state"),
+    [
+        ("Code: 159. DB::Exception: Timeout exceeded", WARN),
+        ("the store at http://b:1: Read timed out.", WARN),
+        ("not asked: the store takes too long", WARN),
+        ("Code: 47. DB::Exception: Unknown identifier", WRONG),
+    ],
+)
+def test_bars_that_take_too_long_to_add_up_are_no_fault(problem: str, state: State) -> None:
+    seen = DataSeen(NOW_US, problems={"conservation": problem})
+    [found] = [one for one in judge_data(seen, runs=True) if one.name == "conservation"]
+    assert said(found)[0] is state
+
+
 @dataclass
 class Refusing:
     error: PerptapeError
@@ -239,7 +254,7 @@ def test_a_question_that_is_refused_leaves_the_others() -> None:
 
 
 def test_no_question_is_asked_after_the_time_for_all() -> None:
-    times = iter([0.0, 14.9, 15.1])
+    times = iter([0.0, 19.9, 20.1])
     refusing = Refusing(PerptapeError("Code: 62"))
     asker = Asker(refusing, monotonic=lambda: next(times))
     asker.ask("one", "SELECT 1")
