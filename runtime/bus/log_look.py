@@ -1,4 +1,4 @@
-"""Look at the embedded log from outside: nothing is created, appended or removed.
+"""Look at the embedded log from outside: no record, offset or setting of it is changed.
 
 A reading connection of its own, one consistent view, a few range reads for each partition.
 """
