@@ -64,13 +64,25 @@ def look(
     """
     path = directory / FILE_NAME
     try:
-        settings = EmbeddedBusSettings(lock_timeout_seconds=LOCK_SECONDS)
-        with closing(connect(path, settings, read_only=True)) as connection:
+        with closing(_open(path)) as connection:
             check_format(connection, path)
             connection.execute("BEGIN")
             return _look(connection, groups, now_us, topics)
     except sqlite3.Error as error:
         raise explain(error, path, "reading") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the log so that it stays as it is.
+
+    Where a write-ahead log is left, by a process that runs or was killed, an ordinary connection
+    would work it off when it closes; where none is, a read-only one would leave empty files.
+    """
+    if path.with_name(f"{path.name}-wal").exists():
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        return sqlite3.connect(address, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
+    settings = EmbeddedBusSettings(lock_timeout_seconds=LOCK_SECONDS)
+    return connect(path, settings, read_only=True)
 
 
 def _look(

@@ -1,7 +1,10 @@
 """The embedded log seen from outside: what is there, and that nothing of it is changed."""
 
+import asyncio
 import hashlib
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +91,29 @@ async def test_a_look_changes_nothing(tmp_path: Path) -> None:
     look(tmp_path, GROUPS, NOW_US)
 
     assert state(tmp_path) == before
+
+
+async def test_what_a_killed_process_left_is_read_and_left(tmp_path: Path) -> None:
+    await append(tmp_path, NOW_S, *trades(1))
+    statement = (
+        f"UPDATE partitions SET next_offset = 9 WHERE topic = '{TRADES.name}' AND partition = 3"
+    )
+    killed = (
+        "import os, signal, sqlite3, sys\n"
+        "log = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "log.execute(sys.argv[2])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    words = [sys.executable, "-c", killed, str(tmp_path / FILE_NAME), statement]
+    await asyncio.to_thread(subprocess.run, words, check=False)
+    before = state(tmp_path)
+    assert f"{FILE_NAME}-wal" in before
+
+    assert look(tmp_path, GROUPS, NOW_US).topics[TRADES.name].records == 9
+
+    after = state(tmp_path)
+    for name in (FILE_NAME, f"{FILE_NAME}-wal"):
+        assert after[name] == before[name]
 
 
 async def test_a_log_that_is_written_meanwhile_is_seen_up_to_then(tmp_path: Path) -> None:
