@@ -41,11 +41,7 @@ class PositionFile:
 
     def read(self) -> tuple[int, int]:
         """Return number and offset, `(0, 0)` where there is no whole position."""
-        data = os.pread(self._handle, POSITION_BYTES, 0)
-        if len(data) < POSITION_BYTES or _CHECKSUM.unpack_from(data, 16)[0] != crc32(data[:16]):
-            return 0, 0
-        number, offset = _POSITION.unpack_from(data)
-        return number, offset
+        return position_in(os.pread(self._handle, POSITION_BYTES, 0))
 
     def write(self, number: int, offset: int) -> None:
         """Keep a position."""
@@ -55,6 +51,14 @@ class PositionFile:
     def close(self) -> None:
         """Close the file and give the lock back."""
         os.close(self._handle)
+
+
+def position_in(data: bytes) -> tuple[int, int]:
+    """Return number and offset of what the file holds, `(0, 0)` where that is no whole position."""
+    if len(data) < POSITION_BYTES or _CHECKSUM.unpack_from(data, 16)[0] != crc32(data[:16]):
+        return 0, 0
+    number, offset = _POSITION.unpack_from(data)
+    return number, offset
 
 
 class Syncer:

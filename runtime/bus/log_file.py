@@ -250,7 +250,7 @@ def _prepare(
     """Check the format, create what is missing and return the log's epoch."""
     connection.execute("BEGIN")  # one view: another process may be creating the log right now
     try:
-        _check_format(connection, path)
+        check_format(connection, path)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -258,7 +258,7 @@ def _prepare(
     _switch_to_wal(connection, wait_seconds)
     begin(connection, wait_seconds)
     try:
-        if _check_format(connection, path) == 0:
+        if check_format(connection, path) == 0:
             created = int(clock())
             for statement in _SCHEMA.split(";\n")[:-1]:
                 connection.execute(statement)
@@ -288,7 +288,7 @@ def _add_topics(connection: sqlite3.Connection, topics: Mapping[str, Topic]) -> 
     )
 
 
-def _check_format(connection: sqlite3.Connection, path: Path) -> int:
+def check_format(connection: sqlite3.Connection, path: Path) -> int:
     """Return the file's format version, 0 for a new file."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     owner: int = connection.execute("PRAGMA application_id").fetchone()[0]

@@ -62,11 +62,10 @@ def run_health(settings: Settings, console: Console) -> bool:
     """
     if not settings.metrics_port:
         raise ConfigurationError("health asks the metrics page: set metrics_port, as its process")
-    host = _EVERYWHERE.get(settings.metrics_host, settings.metrics_host)
     try:
-        text = _ask(host, settings.metrics_port)
+        text = page_of(settings)
     except (OSError, http.client.HTTPException) as error:
-        console.print(f"no answer at {host}:{settings.metrics_port}: {error!r}", highlight=False)
+        console.print(f"no answer at {page_address(settings)}: {error!r}", highlight=False)
         return False
     path = Path(tempfile.gettempdir()) / f"perptape-health-{settings.metrics_port}.json"
     before, after, well = _load(path), {}, True
@@ -156,8 +155,19 @@ async def _waiting(settings: Settings, group: str) -> str:
     return f"none, and {left:,} records wait" if left else ""
 
 
-def _ask(host: str, port: int) -> str:
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+def page_address(settings: Settings) -> str:
+    """Return where the process with these settings serves its metrics, `host:port`."""
+    host = _EVERYWHERE.get(settings.metrics_host, settings.metrics_host)
+    return f"{host}:{settings.metrics_port}"
+
+
+def page_of(settings: Settings) -> str:
+    """Return the metrics page of the process with these settings.
+
+    Raises:
+        OSError, http.client.HTTPException: it does not answer.
+    """
+    connection = http.client.HTTPConnection(page_address(settings), timeout=ANSWER_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", "/metrics")
         return connection.getresponse().read().decode()

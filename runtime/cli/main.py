@@ -216,10 +216,16 @@ def record(
 
 
 @app.command()
-def doctor(store: StoreOption = None, log: LogOption = None, bus: BusOption = None) -> None:
-    """Say how everything stands; exit code 1 when something is wrong."""
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    store: StoreOption = None,
+    log: LogOption = None,
+    bus: BusOption = None,
+) -> None:
+    """Say how everything stands, and what to do; exit code 1 when something is wrong."""
     settings = load_settings(store=store, log=log, bus=bus)
-    healthy = execute(settings, stage("runtime.cli.doctor").run_doctor(settings, Console()))
+    module = stage("runtime.cli.doctor.run")
+    healthy = execute(settings, module.run_doctor(settings, Console(), json=json))
     if not healthy:
         raise typer.Exit(FAILED)
 

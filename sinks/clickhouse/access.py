@@ -14,6 +14,7 @@ from sinks.clickhouse.client import (
     Store,
     Table,
     connect_embedded,
+    held_by,
     is_address,
     open_store,
 )
@@ -71,17 +72,21 @@ class Reader:
         self._store.close()
 
 
-def open_reader(target: Path | str) -> Reader:
+def open_reader(target: Path | str, seconds: int = ReadLimits().seconds) -> Reader:
     """Open a store for reading: a server by its http(s) address, or the store of a folder.
 
     That is asked over HTTP where a living process serves it, else it is opened.
+
+    Args:
+        target: the address or the folder.
+        seconds: how long one query may take.
 
     Raises:
         ConfigurationError: there is no store, or a process has it and does not serve it.
         StoreError: the server does not answer.
     """
     if isinstance(target, str) and is_address(target):
-        server = open_store(target)
+        server = open_store(target, seconds)
         server.use(DATABASE)
         return Reader(server, guarded=False, exclusive=False)
     path = Path(target).resolve()
@@ -90,27 +95,43 @@ def open_reader(target: Path | str) -> Reader:
     address = _address(path)
     if address is not None:
         try:
-            served = open_store(f"http://{address.host}:{address.port}")
+            served = open_store(f"http://{address.host}:{address.port}", seconds)
         except StoreError:
             pass  # the process ended without removing its address, and its number may be another's
         else:
             served.use(DATABASE)
             return Reader(served, guarded=True, exclusive=False)
-    return _open_folder(path)
+    return _open_folder(path, ReadLimits(seconds=seconds))
 
 
-def _open_folder(path: Path) -> Reader:
+def _open_folder(path: Path, limits: ReadLimits) -> Reader:
     store = Store(connect_embedded(path), path)
     try:
         if not store.query(f"SELECT 1 FROM system.databases WHERE name = '{DATABASE}'").rows:  # noqa: S608
             raise ConfigurationError(f"the store in {path} holds no data; {_HOW_TO_MAKE_ONE}")
         store.use(DATABASE)
-        for statement in ReadLimits().statements():
+        for statement in limits.statements():
             store.command(statement)
     except (ConfigurationError, QueryError, StoreError):
         store.close()
         raise
     return Reader(store, guarded=False, exclusive=_server_of(path) is None)
+
+
+def holder(target: Path | str) -> tuple[int, str] | None:
+    """Return the process that has the store of a folder, and where it serves it, if it does.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if is_address(str(target)):
+        return None
+    path = Path(target).resolve()
+    pid = held_by(path)
+    address = _server_of(path)
+    if pid is None or address is None:
+        return None if pid is None else (pid, "")
+    return pid, f"{address.host}:{address.port}"
 
 
 def _address(path: Path) -> _Address | None:

@@ -40,6 +40,7 @@ REJECTED_CODES = {
 # Reads replace with FINAL anyway; replacing inside each block as well doubles an insert's cost.
 _INSERT_SETTINGS = {"async_insert": 0, "insert_deduplicate": 1, "optimize_on_insert": 0}
 _HTTP_TIMEOUT_SECONDS = 30
+_CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +157,19 @@ def is_address(target: str) -> bool:
     return target.startswith(("http://", "https://"))
 
 
-def open_store(target: Path | str) -> Store:
+def open_store(target: Path | str, wait_seconds: int = _HTTP_TIMEOUT_SECONDS) -> Store:
     """Open a directory (embedded engine, made when missing) or an http(s) address.
+
+    Args:
+        target: the directory or the address.
+        wait_seconds: how long an answer over HTTP may take.
 
     Raises:
         ConfigurationError: the directory is in use by another process, or cannot be used.
         StoreError: the server cannot be reached.
     """
     if is_address(str(target)):
-        return Store(_connect_http(str(target)), None)
+        return Store(_connect_http(str(target), wait_seconds), None)
     path = Path(target).resolve()
     return Store(connect_embedded(path), path)
 
@@ -186,7 +191,7 @@ def connect_embedded(path: Path) -> Client:
         ) from error
 
 
-def _connect_http(url: str) -> Client:
+def _connect_http(url: str, wait_seconds: int) -> Client:
     parts = urlsplit(url)
     try:
         return clickhouse_connect.get_client(
@@ -195,7 +200,8 @@ def _connect_http(url: str) -> Client:
             secure=parts.scheme == "https",
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password or ""),
-            send_receive_timeout=_HTTP_TIMEOUT_SECONDS,
+            connect_timeout=min(_CONNECT_SECONDS, wait_seconds),
+            send_receive_timeout=wait_seconds,
             autogenerate_session_id=False,
             tz_mode="aware",
         )
@@ -204,21 +210,35 @@ def _connect_http(url: str) -> Client:
         raise StoreError(f"the store at {where} does not answer: {one_line(error)}") from error
 
 
-def _refuse_when_held(path: Path) -> None:
-    """Ask the engine's own lock first: its refusal would write to standard error."""
+def held_by(path: Path) -> int | None:
+    """Return the process that has a store's directory open, None where nobody has.
+
+    The engine's own lock is asked for, and given back at once.
+
+    Raises:
+        OSError: it cannot be asked.
+    """
     try:
         with (path / "status").open("rb") as status:
             holder = status.readline().decode("ascii", "replace").removeprefix("PID:").strip()
             if holder == str(os.getpid()):
-                return
+                return os.getpid()
             fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return
-    except BlockingIOError as error:
+        return None
+    except BlockingIOError:
+        return int(holder) if holder.isdigit() else 0
+    return None
+
+
+def _refuse_when_held(path: Path) -> None:
+    """Ask the engine's own lock first: its refusal would write to standard error."""
+    holder = held_by(path)
+    if holder is not None and holder != os.getpid():
         raise ConfigurationError(
             f"the store {path} is in use by another perptape (pid {holder}); "
             "query it through `perptape query`, or stop that process first"
-        ) from error
+        )
 
 
 def one_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """Ask the store whether what it has adds up. Source: definitions 5.14."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.units import US_PER_MINUTE
 from sinks.clickhouse.client import DATABASE, Table
@@ -20,10 +20,21 @@ _COUNT = f"""
 """  # noqa: S608  # our own
 
 
-class Readable(Protocol):
-    """What answers queries: `sinks.clickhouse.client.Store`."""
+_BROKEN = f"""
+    SELECT asset, toString(scope), venue, symbol, interval_seconds, toString(bar_start), broken,
+           count() OVER ()
+    FROM {DATABASE}.conservation
+    WHERE class = 'broken'
+        AND bar_start >= fromUnixTimestamp64Micro({{from_us:Int64}}, 'UTC')
+        AND bar_start < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC') - interval_seconds
+    ORDER BY bar_start DESC, asset, scope, venue, symbol LIMIT 1
+"""  # noqa: S608  # our own
 
-    def query(self, sql: str, parameters: dict[str, int]) -> Table:
+
+class Readable(Protocol):
+    """What answers queries: `sinks.clickhouse.client.Store`, `sinks.clickhouse.access.Reader`."""
+
+    def query(self, sql: str, parameters: dict[str, Any]) -> Table:
         """Answer a query whole; QueryError or StoreError where it cannot."""
         ...
 
@@ -46,3 +57,22 @@ def count_broken_bars(store: Readable, now_us: Callable[[], int]) -> int:
     now = now_us()
     times = {"from_us": now - LOOK_BACK_US - SETTLE_US, "until_us": now - SETTLE_US}
     return int(store.query(_COUNT, times).rows[0][0])
+
+
+def newest_broken_bar(store: Readable, now_us: int, look_back_us: int) -> tuple[int, str]:
+    """Return how many final bars of a span are broken, and the newest of them in words.
+
+    The same bars as those of `count_broken_bars` over another span; how long it may take is for
+    whoever opened the store to say.
+
+    Raises:
+        QueryError: the store refused, or it took too long.
+        StoreError: the store is away.
+    """
+    times = {"from_us": now_us - look_back_us - SETTLE_US, "until_us": now_us - SETTLE_US}
+    rows = store.query(_BROKEN, times).rows
+    if not rows:
+        return 0, ""
+    asset, scope, venue, symbol, seconds, start, broken, count = rows[0]
+    named = " ".join(filter(None, (asset, scope, venue, symbol, f"{seconds} s")))
+    return int(count), f"{named} of {start.partition('.')[0]}: {', '.join(broken)}"

@@ -54,6 +54,9 @@ def test_up_serves_its_store_while_it_runs_and_ends_with_130(tmp_path: Path) -> 
         ladder = run(tmp_path, "watch", str(rows[0]["asset"]), "--once")
         assert ladder.returncode == 0, ladder.stderr
         assert "value area" in ladder.stdout
+        seen = run(tmp_path, "doctor")
+        assert seen.returncode == 0, seen.stdout
+        assert f"process {process.pid} has the store and serves it at 127.0.0.1:" in seen.stdout
         second = run(tmp_path, "up", "--venues", "simulated", "--http-port", "0")
         assert second.returncode == 2
         assert "in use" in second.stderr
@@ -70,7 +73,9 @@ def test_up_serves_its_store_while_it_runs_and_ends_with_130(tmp_path: Path) -> 
     assert counts[0]["trades"] > 500
     assert counts[0]["venues"] == 4
     assert counts[0]["steps"] > 100
-    assert run(tmp_path, "doctor").returncode == 0
+    left = run(tmp_path, "doctor")
+    assert left.returncode == 0, left.stdout
+    assert "nothing is running" in left.stdout
 
     away = {"PERPTAPE_CLICKHOUSE_URL": "http://reader:not-a-secret@127.0.0.1:9"}
     ill = run(tmp_path, "doctor", **away)

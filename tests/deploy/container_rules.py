@@ -15,6 +15,8 @@ import yaml
 from tests.deploy.stack import ROOT, Stack, Unset, interpolated, names, texts, users, variables
 
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY$")
+ASKED_FOR = r"\$\{\w+:\?[^}]*\}"
+ASKED_FOR_OR_NOT = rf"{ASKED_FOR}|\$\{{\w+:-\}}"
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+(\.\d+){2,3}(@sha256:[0-9a-f]{64})?")
 PUBLISHED = re.compile(r"127\.0\.0\.1:(\d+):(\d+)")
 NOBODY = re.compile(r"[1-9]\d*:[1-9]\d*")
@@ -60,7 +62,7 @@ def dependencies_can_be_met(stack: Stack) -> Iterator[str]:
 
 
 def stages_are_apart(stack: Stack) -> Iterator[str]:
-    """Only collectors have a way out, only what is published is at the edge."""
+    """Only collectors and what posts alerts have a way out, what is published is at the edge."""
     networks = stack.document.get("networks", {})
     used = set()
     for name, service in stack.services.items():
@@ -71,6 +73,7 @@ def stages_are_apart(stack: Stack) -> Iterator[str]:
             continue
         wanted = {"edge"} if "ports" in service else set()
         wanted |= {"venues"} if "--venue" in service.get("command", []) else set()
+        wanted |= {"receivers"} if service.get("command") == ["sink", "webhook"] else set()
         outside = {one for one in mine if not (networks[one] or {}).get("internal")}
         if outside != wanted:
             yield f"{name}: {sorted(outside)} lead outside, wanted {sorted(wanted)}"
@@ -230,7 +233,10 @@ def variables_are_in_the_example(stack: Stack) -> Iterator[str]:
 
 
 def secrets_are_elsewhere(stack: Stack) -> Iterator[str]:
-    """Passwords come from .env, must be given, and are in neither of the files."""
+    """Passwords come from .env and are in neither of the files.
+
+    They must be given, but for those of a profile that may be off: Compose wants them all the same.
+    """
     for name, value in stack.example.items():
         if SECRET.search(name) and value:
             yield f"{name} has a value in .env.example"
@@ -238,7 +244,8 @@ def secrets_are_elsewhere(stack: Stack) -> Iterator[str]:
         for variable, value in service.get("environment", {}).items():
             inside = re.search(r"://[^/@:]*:([^@]+)@", str(value))
             secret = str(value) if SECRET.search(variable) else inside[1] if inside else "${X:?}"
-            if not re.fullmatch(r"\$\{\w+:\?[^}]*\}", secret):
+            wanted = ASKED_FOR if "alerts" not in service.get("profiles", ()) else ASKED_FOR_OR_NOT
+            if not re.fullmatch(wanted, secret):
                 yield f"{name}: {variable} is written into the file"
         if any(SECRET.search(n) for text in texts(service.get("command")) for n in names(text)):
             yield f"{name}: a secret in its arguments"

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
+from processors.measures.conservation import compare
 from schemas import examples
+from schemas.reconciliations import Totals
 from schemas.topics import (
     BOOKS,
     DEADLETTER,
@@ -17,9 +20,11 @@ from schemas.topics import (
     TOPICS,
     TRADES,
 )
+from schemas.units import US_PER_MINUTE
 from sinks.clickhouse.batches import SPLITTERS
 from sinks.clickhouse.client import Store, open_store
 from sinks.clickhouse.migrate import apply
+from sinks.clickhouse.reconcile import note_comparisons, own_totals
 from sinks.clickhouse.sink import ClickHouseSink
 from tests.processors.builders import NOON
 from tests.processors.seconds.market import BYBIT, Market, in_turn
@@ -51,7 +56,20 @@ async def filled(folder: Path) -> Store:
     apply(store)
     await ClickHouseSink(bus, store).drain()
     assert bus.log(DEADLETTER.name, 0) == []
+    compared(store)
     return store
+
+
+def compared(store: Store) -> None:
+    """Compare a minute of the market with files of another opinion: one more coin was bought."""
+    market, minute_us = ("BTC", "bybit", "BTC-USDT-PERP"), NOON
+    ours = own_totals(store, market, 60, (minute_us, minute_us + US_PER_MINUTE))[minute_us]
+    names = ("start_us", "total", "taker_buy", "high", "low", "trades")
+    same = Totals(**{name: getattr(ours, name) for name in names})
+    other = structs.replace(same, total=same.total + 1, taker_buy=same.taker_buy + 1)
+    for source, theirs in ((("klines", "a.zip"), same), (("trades", "b.zip"), other)):
+        found = [compare(theirs, ours, with_trades=False)]
+        note_comparisons(store, market, 60, source, found, revision=1)
 
 
 def shown(topic: str) -> list[dict[str, Any]]:

@@ -22,6 +22,10 @@ from schemas.topics import TRADES
 from tests.deploy.stack import ROOT, Stack, users, variables
 
 PREFIX = "PERPTAPE_"
+POSTS = ["sink", "webhook"]
+PROFILES = ("live", "demo", "live,alerts", "demo,alerts")
+"""What COMPOSE_PROFILES may be."""
+
 # typer has a click of its own, which is private.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -111,15 +115,19 @@ def venues_have_one_collector(stack: Stack) -> Iterator[str]:
 
 
 def markets_are_one_or_the_other(stack: Stack) -> Iterator[str]:
-    """Collectors of live venues are of the profile `live`, the simulated ones of `demo`."""
+    """Collectors of live venues are of the profile `live`, the simulated ones of `demo`.
+
+    What posts alerts is of the profile `alerts`, which goes with either.
+    """
     for name, service in stack.services.items():
         command = service.get("command") or [""]
         wanted = ["demo" if "simulated" in command else "live"] if command[0] == "collect" else []
+        wanted = ["alerts"] if command == POSTS else wanted
         if service.get("profiles", []) != wanted:
             yield f"{name}: profiles are {service.get('profiles')}, wanted {wanted}"
-    for profile in ("live", "demo"):
-        if not (ROOT / f"deploy/prometheus/collectors-{profile}.yml").is_file():
-            yield f"Prometheus knows no collectors of {profile}"
+    for profiles in PROFILES:
+        if not (ROOT / f"deploy/prometheus/collectors-{profiles}.yml").is_file():
+            yield f"Prometheus knows no collectors of {profiles}"
 
 
 def members_have_names(stack: Stack) -> Iterator[str]:
@@ -162,7 +170,7 @@ def _needed(service: Mapping[str, Any]) -> Iterator[str]:
     told, command = settings(service), service["command"][0]
     if command != "migrate":
         yield from [""] if told.bus == EMBEDDED else brokers_of(told.bus)
-    if command in ("migrate", "sink"):
+    if command in ("migrate", "sink") and service["command"] != POSTS:
         url = urlsplit(told.clickhouse_url)
         yield url.netloc.rpartition("@")[2] if url.username in users() else ""
 

@@ -16,6 +16,7 @@ from tests.deploy.stack import FILLED, ROOT, Stack, interpolated, load, names, t
 Rule = Callable[[Stack], Iterator[str]]
 Change = Callable[[Stack], object]
 WRITTEN, WITH_DEFAULT, ANOTHER = "secret", "${CLICKHOUSE_INGEST_PASSWORD:-secret}", "${OTHER:?}"
+OPTIONAL = "${PERPTAPE_ALERT_WEBHOOK_SECRET:-}"
 RULES = (*program.RULES, *containers.RULES)
 
 
@@ -227,6 +228,19 @@ MUTATIONS: list[tuple[Rule, Change]] = [
     (program.markets_are_one_or_the_other, service("collector-okx", profiles=["demo"])),
     (program.markets_are_one_or_the_other, service("collector-okx", profiles=None)),
     (program.markets_are_one_or_the_other, service("sink", profiles=["live"])),
+    (program.markets_are_one_or_the_other, service("webhook", profiles=None)),
+    (program.members_have_names, variable("webhook", PERPTAPE_KAFKA__INSTANCE="sink-1")),
+    (program.addresses_lead_somewhere, service("webhook", networks=["receivers"])),
+    (containers.stages_are_apart, service("webhook", networks=["log"])),
+    (containers.stages_are_apart, service("sink", networks=["log", "store", "receivers"])),
+    (
+        containers.secrets_are_elsewhere,
+        variable("webhook", PERPTAPE_ALERT_WEBHOOK_SECRET=WITH_DEFAULT),
+    ),
+    (
+        containers.secrets_are_elsewhere,
+        variable("sink", PERPTAPE_ALERT_WEBHOOK_SECRET=OPTIONAL),
+    ),
 ]
 
 

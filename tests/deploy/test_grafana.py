@@ -246,6 +246,32 @@ def test_one_venue_and_all_of_them_are_other_numbers(
     assert not okx
 
 
+def test_bars_that_were_compared_are_shown_by_class_the_broken_ones_first(
+    store: Store, choices: dict[tuple[str, int], Values]
+) -> None:
+    sql = {title: target["rawSql"] for _, title, target in QUERIES}
+    asked = {
+        title: store.query(fill(sql[f"Reconciliation: {title}"], *SPANS[0], choices["quality", 0]))
+        for title in ("classes", "causes", "worst bars")
+    }
+    classes, worst = asked["classes"], asked["worst bars"]
+    at = [classes.column_names.index(name) for name in ("against", "bars", "exact", "broken")]
+    assert [tuple(row[place] for place in at) for row in classes.rows] == [
+        ("trades", 1, 0, 1),
+        ("klines", 1, 1, 0),
+    ]
+    assert [row[1:] for row in asked["causes"].rows] == [
+        ("broken: not covered whole; differs: total, taker_buy", 1),
+        ("exact", 1),
+    ]
+    (row,) = worst.rows
+    found = dict(zip(worst.column_names, row, strict=True))
+    assert found["total_qty_theirs"] - found["total_qty_ours"] == 1
+    assert found["difference_bp"] == pytest.approx(
+        -10_000 / float(found["total_qty_theirs"]), rel=1e-9
+    )
+
+
 def test_what_is_conserved_is_zero(store: Store, choices: dict[tuple[str, int], Values]) -> None:
     for page, title, target in QUERIES:
         if title.startswith("Conservation"):

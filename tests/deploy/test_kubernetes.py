@@ -134,6 +134,12 @@ def test_every_venue_has_one_collector_and_workers_have_lasting_names() -> None:
     assert 2 <= worker["spec"]["replicas"] <= 12
 
 
+def test_nothing_is_posted_until_there_is_a_receiver() -> None:
+    assert {name: one["spec"]["replicas"] for name, one in LONG.items() if "webhook" in name} == {
+        "webhook": 0
+    }
+
+
 def test_budgets_and_services_select_what_is_there() -> None:
     labels = [one["spec"]["template"]["metadata"]["labels"] for one in ALL.values()]
     selectors = [one["spec"]["selector"] for one in objects() if one["kind"] == "Service"]
@@ -155,7 +161,7 @@ def test_the_page_says_which_secrets_are_needed() -> None:
         for item in container(name).get("env", ())
         if "secretKeyRef" in item.get("valueFrom", {})
     }
-    assert len(wanted) == 2
+    assert len(wanted) == 4
     for name, key in wanted:
         assert name in page
         assert f"--from-literal={key}=" in page

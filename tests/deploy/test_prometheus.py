@@ -13,6 +13,7 @@ import yaml
 
 from runtime.cli.metrics import listing
 from runtime.metrics import Metrics
+from tests.deploy.program_rules import PROFILES
 from tests.deploy.stack import ROOT, load, tool
 
 FOLDER = ROOT / "deploy" / "prometheus"
@@ -102,8 +103,11 @@ def test_every_process_that_serves_metrics_is_scraped() -> None:
     groups = [
         group for job in configured["scrape_configs"] for group in job.get("static_configs", ())
     ]
-    for profile in ("live", "demo"):
-        groups += yaml.safe_load((FOLDER / f"collectors-{profile}.yml").read_text())
+    for profiles in PROFILES:
+        asked = yaml.safe_load((FOLDER / f"collectors-{profiles}.yml").read_text())
+        posts = [group for group in asked if group["targets"] == ["webhook:9100"]]
+        assert [group["labels"] for group in posts] == [{"job": "webhook"}] * ("alerts" in profiles)
+        groups += asked
     targets = {target for group in groups for target in group["targets"]}
     stack = load()
     serving = {

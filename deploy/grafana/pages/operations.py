@@ -199,6 +199,19 @@ DASHBOARD = dashboard(
             unit="short",
         ),
         metric_lines(
+            "Webhook: posts",
+            "Requests a minute by how they ended, and alerts too old to be sent.",
+            ("60 * sum by (result) (rate(perptape_webhook_attempts_total[5m]))", "{{result}}"),
+            ("60 * sum(rate(perptape_webhook_skipped_alerts_total[5m]))", "too old"),
+            unit="short",
+        ),
+        metric_lines(
+            "Webhook: alerts that wait",
+            "For their receiver, by process; five minutes of it are an alert.",
+            ("sum by (instance) (perptape_webhook_lag_records)", "{{instance}}"),
+            unit="short",
+        ),
+        metric_lines(
             "Store: parts",
             "Most parts in one partition of a table; above 300 is an alert.",
             ("ClickHouseAsyncMetrics_MaxPartCountForPartition", "parts"),

@@ -1,6 +1,7 @@
 """Data quality: what was there, what was missing, and whether the numbers add up."""
 
 from deploy.grafana.board import dashboard, marks
+from deploy.grafana.pages.reconciliation import PANELS as RECONCILIATION
 from deploy.grafana.panels import COIN, SHARE, lines, metric_lines, states, table, words
 from deploy.grafana.sql import ASSET, INTERVAL, KINDS, LISTED, VENUES, place
 
@@ -9,7 +10,9 @@ _TEXT = """
 should; **down**: no connection; **halted**, **not listed**: the venue says so. **Gap**: a hole in
 the trade ids, *repaired* by REST or *permanent*. **Coverage**: share of a bar's time in which a
 venue was there. **Conservation**: trades against bars made of them, and venues against their sum;
-both are zero where nothing is missing or late. **Lag**: from the venue's time to receipt, clocks
+both are zero where nothing is missing or late. **Reconciliation**: bars against the venue's own
+files: *exact*, *explained* by order classes that are left out, within *tolerance* (0.01 % of a bar
+not covered whole), or *broken*. **Lag**: from the venue's time to receipt, clocks
 as they are.
 """
 
@@ -265,6 +268,7 @@ DASHBOARD = dashboard(
             "Newest first, with the bounds of gaps and how much was fetched back.",
             _GAPS,
         ),
+        *RECONCILIATION,
     ],
     variables=[ASSET, VENUES, KINDS, INTERVAL],
     annotations=[marks("Gaps, resyncs, refusals", "red", _HOLES)],

@@ -12,7 +12,12 @@ from schemas.footprints import FootprintBar
 from schemas.topics import FOOTPRINTS
 from schemas.units import US_PER_MINUTE
 from sinks.clickhouse.client import Store
-from sinks.clickhouse.conservation import LOOK_BACK_US, SETTLE_US, count_broken_bars
+from sinks.clickhouse.conservation import (
+    LOOK_BACK_US,
+    SETTLE_US,
+    count_broken_bars,
+    newest_broken_bar,
+)
 from sinks.clickhouse.sink import ClickHouseSink, SinkSettings
 from tests.sinks.clickhouse.memory_bus import MemoryBus
 from tests.sinks.clickhouse.published import put
@@ -109,3 +114,21 @@ async def test_a_sink_without_a_check_knows_of_nothing(store: Store) -> None:
     await run(metrics, store, None)
 
     assert math.isnan(metrics.registry.get_sample_value(GAUGE) or 0)
+
+
+async def test_the_newest_broken_bar_of_a_span_is_named_with_their_number(store: Store) -> None:
+    day_us = DAY_US + 24 * 60 * US_PER_MINUTE
+    assert newest_broken_bar(store, day_us, 60 * US_PER_MINUTE) == (0, "")
+    await put(
+        store,
+        FOOTPRINTS,
+        minute("NAMED", day_us, wrong_lots=1),
+        minute("NAMED", day_us + US_PER_MINUTE, wrong_lots=1),
+        minute("NAMED", day_us + 2 * US_PER_MINUTE),
+    )
+    settled_us = day_us + 2 * US_PER_MINUTE + SETTLE_US + 1
+    count, words = newest_broken_bar(store, settled_us, 60 * US_PER_MINUTE)
+    assert count == 2
+    assert words.startswith("NAMED ")
+    assert words.endswith(" 00:01:00: delta")
+    assert newest_broken_bar(store, settled_us, US_PER_MINUTE + 1)[0] == 1
