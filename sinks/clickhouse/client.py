@@ -38,7 +38,13 @@ REJECTED_CODES = {
 """Error codes of the engine that lie in what is in a block: sending it again cannot help."""
 
 # Reads replace with FINAL anyway; replacing inside each block as well doubles an insert's cost.
-_INSERT_SETTINGS = {"async_insert": 0, "insert_deduplicate": 1, "optimize_on_insert": 0}
+# On a cluster the answer waits for the shards: what a server puts by for them is not stored yet.
+_INSERT_SETTINGS = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "optimize_on_insert": 0,
+    "distributed_foreground_insert": 1,
+}
 _HTTP_TIMEOUT_SECONDS = 30
 
 
