@@ -1,4 +1,7 @@
-"""A store that only clients over HTTP make and fill, and the engine itself beside it."""
+"""A store that only clients over HTTP make and fill, and the engine itself beside it.
+
+One for all tests of this package, which has no other: the engine has one directory at a time.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,7 +32,7 @@ class Path:
     bus: MemoryBus
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     engine = open_store(tmp_path_factory.mktemp("http") / "store")
     assert engine.path is not None

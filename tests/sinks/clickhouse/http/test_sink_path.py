@@ -12,7 +12,7 @@ from sinks.clickhouse.batches import Block, Range, split
 from sinks.clickhouse.client import QueryError, Store, open_store
 from sinks.clickhouse.migrate import apply
 from sinks.clickhouse.sink import ClickHouseSink
-from tests.sinks.clickhouse.http.conftest import Path
+from tests.sinks.clickhouse.http.conftest import DEADLINE_SECONDS, Path
 from tests.sinks.clickhouse.memory_bus import MemoryBus
 from tests.sinks.clickhouse.records import batch, trade
 
@@ -54,7 +54,8 @@ def test_the_whole_log_again_in_the_same_cut_adds_no_row_to_any_table(path: Path
     before = logs(path.remote)
     path.bus.offsets.clear()
 
-    asyncio.run(ClickHouseSink(path.bus, path.remote).drain())
+    again = ClickHouseSink(path.bus, path.remote).drain()
+    asyncio.run(asyncio.wait_for(again, DEADLINE_SECONDS))
 
     assert logs(path.remote) == before == logs(path.engine)
     assert sum(1 for count in before.values() if count) > 25
@@ -111,7 +112,7 @@ async def test_a_record_that_the_store_refuses_is_found_among_good_ones(path: Pa
     lots = ["0" if n == 5 else "0.001" for n in range(9)]
     bus.put(TRADES.name, *(batch("FOUND", [trade(n)], lot=lot) for n, lot in enumerate(lots)))
 
-    await ClickHouseSink(bus, path.remote).drain()
+    await asyncio.wait_for(ClickHouseSink(bus, path.remote).drain(), DEADLINE_SECONDS)
 
     assert len(bus.log(DEADLETTER.name, 0)) == 1
     assert rows_of(path.engine, "FOUND", "FINAL") == 8
