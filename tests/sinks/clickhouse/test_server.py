@@ -85,6 +85,19 @@ async def test_the_stock_client_reads_views(store: Store, server: StoreServer) -
     assert await ask(server, "SELECT price FROM trades WHERE asset = 'NOBODY'") == []
 
 
+async def test_the_async_client_reads_and_cannot_write(store: Store, server: StoreServer) -> None:
+    await fill(store, "ASYNC")
+    client = await clickhouse_connect.get_async_client(host="127.0.0.1", port=server.port)
+    try:
+        answer = await client.query("SELECT trade_id FROM trades WHERE asset = 'ASYNC' ORDER BY 1")
+        with pytest.raises(DatabaseError, match="READONLY"):
+            await client.command("DROP TABLE trades_log")
+    finally:
+        await client.close()
+
+    assert [tuple(row) for row in answer.result_rows] == [("2",), ("3",)]
+
+
 async def test_a_plain_get_answers_json(store: Store, server: StoreServer) -> None:
     await fill(store, "PLAINGET")
     sql = "SELECT asset, min(price) AS low FROM trades WHERE asset = {a:String} GROUP BY asset"
