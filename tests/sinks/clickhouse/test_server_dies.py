@@ -132,23 +132,23 @@ async def test_a_server_that_goes_away_within_a_request(
     await served.start()
     remote = await asyncio.to_thread(open_store, f"http://127.0.0.1:{port}")
     await served.stop()
-    cuts: list[int] = []
+    cuts: list[bytes] = []
 
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError):
-            cuts.append(len(await reader.readexactly(CUT_BYTES)))
+            cuts.append(await reader.readexactly(CUT_BYTES))
         writer.transport.abort()
 
     cutter = await asyncio.start_server(cut, "127.0.0.1", port)
-    stages = iter((cutter.close, None, served.start))
+    stages = iter(("refuses", "still refuses", "is back"))
 
     async def next_stage(_: float) -> None:
-        """Cut requests off, then refuse connections, then be there again."""
-        act = next(stages)
-        if act == cutter.close:
+        """Stop cutting requests off, refuse connections for a while, and be there again."""
+        stage = next(stages)
+        if stage == "refuses":
             cutter.close()
             await cutter.wait_closed()
-        elif act is not None:
+        elif stage == "is back":
             await served.start()
 
     sink = ClickHouseSink(bus, remote, sleep=next_stage)
@@ -160,5 +160,6 @@ async def test_a_server_that_goes_away_within_a_request(
         await served.stop()
 
     assert cuts
+    assert all(b"\r\nContent-Encoding: lz4\r\n" in cut for cut in cuts)
     assert next(stages, "no more") == "no more"
     assert bus.log(DEADLETTER.name, 0) == []
