@@ -97,10 +97,15 @@ def webhook(bus: BusOption = None, log: LogOption = None, seconds: SecondsOption
     end(execute(settings, stage("runtime.cli.services").run_webhook(settings, Console(), seconds)))
 
 
-def migrate(store: StoreOption = None) -> None:
+def migrate(
+    store: StoreOption = None,
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="On all servers of this ClickHouse cluster.")
+    ] = "",
+) -> None:
     """Bring the tables of the store to this version; safe to repeat."""
     settings = load_settings(store=store)
-    execute(settings, stage("runtime.cli.services").run_migrate(settings, Console()))
+    execute(settings, stage("runtime.cli.services").run_migrate(settings, Console(), cluster))
 
 
 def lag(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -135,17 +136,21 @@ async def run_webhook(settings: Settings, console: Console, seconds: float | Non
     return await run_until_stopped(work)
 
 
-async def run_migrate(settings: Settings, console: Console) -> None:
-    """Apply what is missing to the store.
+async def run_migrate(settings: Settings, console: Console, cluster: str = "") -> None:
+    """Apply what is missing to the store, on all servers of a cluster where one is named.
 
     Raises:
-        ConfigurationError: an applied file has changed, or the store is of a later version.
+        ConfigurationError: an applied file has changed, the store is of a later version, or it is
+            not, or not one of, a cluster.
         StoreError: the store is away or refuses.
     """
+    if cluster and not settings.clickhouse_url:
+        raise ConfigurationError("a cluster has servers: set clickhouse_url to one of them")
     client = stage("sinks.clickhouse.client")
     store = await asyncio.to_thread(client.open_store, settings.stored_in)
     try:
-        applied = await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
+        apply = partial(stage("sinks.clickhouse.migrate").apply, store, cluster=cluster)
+        applied = await asyncio.to_thread(apply)
     finally:
         await asyncio.to_thread(store.close)
     console.print("\n".join(applied) or "the tables are of this version", highlight=False)

@@ -13,6 +13,8 @@ from typing import Any
 import chdb
 from clickhouse_connect.driver.client import Client
 
+from runtime.failpoint import failpoint
+from sinks.clickhouse.encodings import packed
 from sinks.clickhouse.native import empty_block
 from sinks.clickhouse.request import TRAILING_FORMAT, Request
 
@@ -46,7 +48,7 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a statement gave."""
+    """What a statement gave, packed as was asked."""
 
     body: bytes
     rows: int
@@ -107,6 +109,7 @@ class Handles:
             body = result.bytes() or b""
             if not body and request.format == "Native":
                 body = _native_head(handle, request)
+            body = packed(body, request.encoding)
             return Answer(body, result.rows_read(), int(result.elapsed() * 1e9))
         finally:
             self._free.put(handle)
@@ -120,6 +123,7 @@ def _insert(handle: Any, request: Request, data: bytes) -> Answer:
         file.flush()
         source = f"FROM INFILE '{_escaped(file.name)}'{clause} FORMAT {request.format}"
         result = handle.query(f"{request.sql} {source}", "TabSeparated")
+    failpoint("served_insert")
     return Answer(b"", result.rows_read(), int(result.elapsed() * 1e9))
 
 

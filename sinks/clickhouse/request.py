@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sinks.clickhouse.client import DATABASE, QueryError
+from sinks.clickhouse.encodings import chosen_encoding, unpacked
 from sinks.clickhouse.guard import check_readable
 
+BODY_LIMIT_BYTES = 64 * 2**20
 TRAILING_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
 _INSERT = re.compile(rb"\s*INSERT\s", re.IGNORECASE)
-_INSERT_DATA = re.compile(rb"\bFORMAT\s+(\w+)\s*\n?", re.IGNORECASE)
+# No more than the line's end: the data may begin with a byte that is a space in a text.
+_INSERT_DATA = re.compile(rb"\bFORMAT\s+(\w+)(?:[ \t]*\r?\n|[ \t])?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 _CONTENT_TYPES = {
@@ -67,13 +70,17 @@ _PRESET = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be run: SQL with typed parameters; for an insert also its data and settings."""
+    """What is to be run: SQL with typed parameters; for an insert also its data and settings.
+
+    The answer is packed in `encoding`, where it names one.
+    """
 
     sql: str
     database: str
     format: str
     parameters: dict[str, str]
     query_id: str
+    encoding: str = ""
     data: bytes | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
@@ -98,15 +105,15 @@ def read_request(
     Raises:
         QueryError: not something that is answered here.
     """
-    encoding = headers.get("Content-Encoding", "")
-    if encoding not in ("", "identity", "gzip", "deflate", "zstd"):
-        raise QueryError(f"the content encoding {encoding} is not available here")
+    if "1" in (query.get("compress"), query.get("decompress")):
+        raise QueryError("blocks of the native protocol are not available here: use encodings")
+    body = unpacked(body, headers.get("Content-Encoding", ""), BODY_LIMIT_BYTES)
     if headers.get("Content-Type", "").startswith("multipart/"):
         raise QueryError("forms are not available here")
     settings = _settings(query, writable=writable)
     whole = query.get("query", "").encode() + (b"\n" if query.get("query") else b"") + body
     if writable and _INSERT.match(whole):
-        return _insert(whole, query, settings)
+        return _insert(whole, query, headers, settings)
     try:
         sql = whole.decode()
     except UnicodeDecodeError as error:
@@ -117,7 +124,7 @@ def read_request(
     default = query.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated"
     return Request(
         sql=sql,
-        database=_database(query, headers),
+        database=_database(query, headers, writable=writable),
         format=found[1] if found else _name(default),
         parameters={
             name.removeprefix("param_"): value
@@ -125,18 +132,22 @@ def read_request(
             if name.startswith("param_")
         },
         query_id=query.get("query_id", "")[:100],
+        encoding=chosen_encoding(query, headers),
     )
 
 
 def _insert(
-    whole: bytes, query: Mapping[str, str], settings: tuple[tuple[str, str], ...]
+    whole: bytes,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    settings: tuple[tuple[str, str], ...],
 ) -> Request:
     found = _INSERT_DATA.search(whole)
     if found is None:
         raise QueryError("an insert needs FORMAT and data")
     return Request(
         sql=whole[: found.start()].decode(),
-        database=_database(query, {}),
+        database=_database(query, headers, writable=True),
         format=found[1].decode(),
         parameters={},
         query_id=query.get("query_id", "")[:100],
@@ -156,9 +167,12 @@ def _settings(query: Mapping[str, str], *, writable: bool) -> tuple[tuple[str, s
     return wanted
 
 
-def _database(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
-    name = query.get("database") or headers.get("X-ClickHouse-Database") or DATABASE
-    return DATABASE if name in ("default", "__default__") else _name(name)
+def _database(query: Mapping[str, str], headers: Mapping[str, str], *, writable: bool) -> str:
+    """Return where unqualified names are looked up; there is a `perptape` where one reads only."""
+    name = query.get("database") or headers.get("X-ClickHouse-Database") or "default"
+    if name in ("default", "__default__"):
+        return "default" if writable else DATABASE
+    return _name(name)
 
 
 def _name(text: str) -> str:

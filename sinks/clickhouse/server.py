@@ -19,11 +19,10 @@ from aiohttp import web
 from runtime.errors import ConfigurationError
 from sinks.clickhouse.client import QueryError, connect_embedded, one_line
 from sinks.clickhouse.handles import Answer, Handles, ReadLimits
-from sinks.clickhouse.request import Request, read_request
+from sinks.clickhouse.request import BODY_LIMIT_BYTES, Request, read_request
 
 ADDRESS_FILE = "server.json"
 
-_BODY_LIMIT_BYTES = 64 * 2**20
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _STATUS_BY_CODE = {
     46: 404,  # UNKNOWN_FUNCTION
@@ -87,7 +86,7 @@ class StoreServer:
             Handles, self._store, self._limits, writable=self._writable, connect=connect_embedded
         )
         self._handles = await connect
-        app = web.Application(client_max_size=_BODY_LIMIT_BYTES)
+        app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         app.router.add_get("/ping", _ping)
         app.router.add_route("GET", "/", self._answer)
         app.router.add_post("/", self._answer)
@@ -161,6 +160,8 @@ def _success(request: Request, answer: Answer) -> web.Response:
         ),
         "Content-Type": request.content_type,
     }
+    if request.encoding and answer.body:
+        headers["Content-Encoding"] = request.encoding
     return web.Response(body=answer.body, headers=headers)
 
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from runtime.errors import ConfigurationError
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import DATABASE
+from sinks.clickhouse.cluster import LOCAL
 
 SUFFIX = "_log"
 
+# On a cluster it is the table of the shard that has keys.
 _TABLES = f"""
-SELECT name, partition_key, sorting_key FROM system.tables
-WHERE database = '{DATABASE}' AND endsWith(name, '{SUFFIX}') ORDER BY name
+SELECT replaceRegexpOne(name, '{LOCAL}$', '') AS dataset, partition_key, sorting_key
+FROM system.tables
+WHERE database = '{DATABASE}' AND match(name, '{SUFFIX}({LOCAL})?$') AND engine != 'Distributed'
+ORDER BY dataset
 """  # noqa: S608  # our own
 _COLUMNS = f"""
 SELECT table, name, type FROM system.columns

@@ -58,6 +58,7 @@ def test_only_the_feeds_of_a_venue_are_collected(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["collect", "--venue", "mtgox"], "unknown venue 'mtgox'"),
+        (["migrate", "--cluster", "tape"], "set clickhouse_url to one of them"),
         (["collect", "--venue", "okx", "--feeds", "okx.spot"], "choose one"),
         (["process", "--host", "faust"], "the host faust needs Kafka"),
         (["topics", "apply"], "the embedded log makes its topics itself"),

@@ -41,8 +41,19 @@ _READ = {"trades": TRADES, "books": BOOKS, "liquidations": LIQUIDATIONS, "ticker
 
 async def filled(folder: Path) -> Store:
     """Return a store with the market at noon of one day and the examples of another year."""
+    bus = everything()
+    store = open_store(folder)
+    apply(store)
+    await ClickHouseSink(bus, store).drain()
+    assert bus.log(DEADLETTER.name, 0) == []
+    compared(store)
+    return store
+
+
+def everything(seconds: int = SECONDS) -> MemoryBus:
+    """Return a log of the market, of what the toolkit makes of it, and of all examples."""
     bus = MemoryBus()
-    market = Market(SECONDS, outages=[(BYBIT, "books", 20, 31)])
+    market = Market(seconds, outages=[(BYBIT, "books", 20, 31)])
     logs = market.logs()
     for name, batches in logs.items():
         bus.put(_READ[name].name, *batches)
@@ -52,12 +63,7 @@ async def filled(folder: Path) -> Store:
     for name in SPLITTERS:
         bus.put(name, *(json.dumps(record).encode() for record in shown(name)))
     bus.put(INSTRUMENTS.name, *map(listed, market.instruments))
-    store = open_store(folder)
-    apply(store)
-    await ClickHouseSink(bus, store).drain()
-    assert bus.log(DEADLETTER.name, 0) == []
-    compared(store)
-    return store
+    return bus
 
 
 def compared(store: Store) -> None:

@@ -33,16 +33,6 @@ def test_an_empty_store_gets_all_files_once_and_in_order(empty: Store) -> None:
     assert empty.query("SELECT count() FROM schema_migrations").rows == [(len(applied),)]
 
 
-def test_a_store_of_any_earlier_state_gets_what_it_lacks(empty: Store) -> None:
-    files = load()
-    for count, file in enumerate(files, start=1):
-        assert apply(empty, files[:count]) == [file.name]
-    stepwise = names(empty)
-
-    assert {"bars", "profile_rows", "cvd_candles", "imbalance", "heatmap"} <= stepwise
-    assert apply(empty) == []
-
-
 def test_every_table_of_derived_records_says_what_was_measured(empty: Store) -> None:
     apply(empty)
 

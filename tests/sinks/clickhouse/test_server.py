@@ -24,6 +24,8 @@ from sinks.clickhouse.sink import ClickHouseSink
 from tests.sinks.clickhouse.memory_bus import MemoryBus
 from tests.sinks.clickhouse.records import bar, batch, price_rows, trade
 
+INVALID_USAGE_OF_INPUT = 477
+
 
 @pytest.fixture
 async def server(store: Store) -> AsyncIterator[StoreServer]:
@@ -83,6 +85,19 @@ async def test_the_stock_client_reads_views(store: Store, server: StoreServer) -
     assert await ask(server, "SELECT price FROM trades WHERE asset = 'NOBODY'") == []
 
 
+async def test_the_async_client_reads_and_cannot_write(store: Store, server: StoreServer) -> None:
+    await fill(store, "ASYNC")
+    client = await clickhouse_connect.get_async_client(host="127.0.0.1", port=server.port)
+    try:
+        answer = await client.query("SELECT trade_id FROM trades WHERE asset = 'ASYNC' ORDER BY 1")
+        with pytest.raises(DatabaseError, match="READONLY"):
+            await client.command("DROP TABLE trades_log")
+    finally:
+        await client.close()
+
+    assert [tuple(row) for row in answer.result_rows] == [("2",), ("3",)]
+
+
 async def test_a_plain_get_answers_json(store: Store, server: StoreServer) -> None:
     await fill(store, "PLAINGET")
     sql = "SELECT asset, min(price) AS low FROM trades WHERE asset = {a:String} GROUP BY asset"
@@ -123,6 +138,21 @@ async def test_ping_and_a_compressed_body_are_answered(server: StoreServer) -> N
         "SELECT * FROM file('/etc/hostname', 'LineAsString')",
         "SELECT * FROM url('http://127.0.0.1:1/', 'CSV')",
         "SELECT 1 INTO OUTFILE '/tmp/never'",
+        "SET readonly = 2",
+        "SELECT 1 SETTINGS readonly = 2",
+        "INSERT INTO FUNCTION file('/tmp/never', 'CSV') SELECT 1",
+        "SELECT * FROM remote('127.0.0.1:1', system.one)",
+        "SELECT * FROM s3('http://127.0.0.1:1/a.csv')",
+        "SELECT * FROM executable('true', 'CSV', 'a Int8')",
+        "SELECT 1 WHERE 1 IN (SELECT * FROM url('http://127.0.0.1:1/', 'CSV'))",
+        "DESCRIBE TABLE url('http://127.0.0.1:1/', 'CSV')",
+        "CREATE TEMPORARY TABLE t (a Int8)",
+        "ALTER TABLE trades_log DELETE WHERE 1",
+        "TRUNCATE TABLE trades_log",
+        "DETACH TABLE trades_log",
+        "KILL QUERY WHERE 1",
+        "SYSTEM STOP MERGES",
+        "USE system",
     ],
 )
 async def test_a_reader_can_neither_write_nor_leave_the_store(
@@ -142,6 +172,42 @@ async def test_settings_of_the_request_are_not_taken(server: StoreServer) -> Non
         server, query="SELECT 1", output_format_json_quote_64bit_integers="0", session_id="x"
     )
     assert status == 200
+
+
+async def test_a_query_has_no_input_of_its_own(server: StoreServer) -> None:
+    with pytest.raises(DatabaseError, match="input") as caught:
+        await ask(server, "SELECT * FROM input('a Int8')")
+
+    assert caught.value.code == INVALID_USAGE_OF_INPUT
+
+
+@pytest.mark.parametrize("readonly", ["0", "2"])
+async def test_what_is_decided_is_not_lifted_by_an_argument(
+    server: StoreServer, readonly: str
+) -> None:
+    lifted: dict[str, Any] = {
+        "readonly": readonly,
+        "max_result_rows": "0",
+        "max_execution_time": "0",
+    }
+    names = ("readonly", "max_result_rows", "max_execution_time")
+    sql = "SELECT " + ", ".join(f"getSetting('{name}')" for name in names)
+
+    assert (await get(server, query=sql, **lifted))[2] == "1\t5000\t30\n"
+    _, headers, _ = await get(server, query="SELECT * FROM numbers(5001)", **lifted)
+    assert headers["X-ClickHouse-Exception-Code"] == "396"
+    status, _, _ = await get(server, query="SELECT 1", max_threads="7", **lifted)
+    assert status == 403
+    for body in (
+        b"INSERT INTO trades_log FORMAT Native\n",
+        b"DROP TABLE trades_log",
+        b"; SELECT 2",
+    ):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"http://127.0.0.1:{server.port}/", params=lifted, data=body) as response,
+        ):
+            assert response.status == 403
 
 
 async def test_an_error_has_the_code_and_the_message_of_the_engine(server: StoreServer) -> None:
