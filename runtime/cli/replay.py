@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -13,11 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from runtime.backoff import Backoff
 from runtime.cli.parts import engine_params, open_bus, open_sink
 from runtime.cli.stages import stage
+from runtime.cli.times import moment_us
 from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def run_replay(
@@ -39,7 +37,7 @@ async def run_replay(
         PayloadError: a recording is broken; what was before the break is stored.
     """
     replay_module = stage("collectors.recorded.replay")
-    from_us, until_us = map(_moment_us, span)
+    from_us, until_us = (None if one is None else moment_us(one) for one in span)
     sources = [
         replay_module.Source(path, format, venue, kind, from_us, until_us)
         for path, kind in zip(files, _one_each(kinds, len(files)), strict=True)
@@ -68,18 +66,6 @@ async def run_replay(
     )
     if broken is not None:
         raise broken
-
-
-def _moment_us(text: str | None) -> int | None:
-    """Read a time, UTC where it does not say otherwise."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"expected a time like 2026-11-20T14:30, was {text!r}") from error
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
 def _one_each(kinds: list[Kind], files: int) -> list[Kind | None]:
