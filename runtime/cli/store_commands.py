@@ -1,5 +1,6 @@
-"""The commands for the store as a whole: copy it, and make it of a copy."""
+"""The commands for the store as a whole: copy it, make it of a copy, make a day of it anew."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ NameArgument = Annotated[
 
 def add_store(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (backup, restore):
+    for command in (backup, restore, rebuild):
         app.command()(command)
 
 
@@ -43,3 +44,29 @@ def restore(name: NameArgument, store: StoreOption = None) -> None:
     """Make a store of a backup, where there is none yet."""
     settings = load_settings(store=store, clickhouse_url=None if store is None else "")
     execute(settings, stage("runtime.cli.backup").run_restore(settings, Console(), name))
+
+
+def rebuild(
+    day: Annotated[str, typer.Argument(help="The day (UTC), e.g. 2026-11-20.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Recordings, or folders of them; else the trades in the log."),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Also complete bars, e.g. after a fault was mended."),
+    ] = False,
+    bus: BusOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Make a day's trades and footprint bars anew; what is better takes the place of what is there.
+
+    Recordings begin before midnight and end after the next one, or bars at both ends are partial.
+    """
+    settings = load_settings(
+        bus=bus, log=log, store=store, clickhouse_url=None if store is None else ""
+    )
+    module = stage("runtime.cli.rebuild")
+    asked = module.Asked(module.day_of(day), files or [], replace)
+    execute(settings, module.run_rebuild(settings, Console(), asked))

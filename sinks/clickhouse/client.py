@@ -86,14 +86,14 @@ class Store:
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreError(one_line(error)) from error
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement that answers nothing.
 
         Raises:
             StoreError: it did not succeed.
         """
         try:
-            self._client.command(sql)
+            self._client.command(sql, parameters=parameters)
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreError(one_line(error)) from error
 

@@ -1,0 +1,138 @@
+"""A day of bars made anew: what an undisturbed run has, once, and nothing that is less."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.cli.rebuild import Asked, run_rebuild
+from runtime.cli.replay import run_replay
+from runtime.errors import ConfigurationError
+from runtime.settings import Settings
+from tests.captures import needs_captures
+from tests.integration.stored import opened, said, settings_of
+from tests.integration.test_backfill import FILES, HOLE_US, record, recorded_rows
+
+SPAN_US = (HOLE_US[0] - 360_000_000, HOLE_US[1] + 240_000_000)
+DAY = datetime.date(2025, 6, 21)
+BARS_SQL = """
+SELECT * EXCEPT (revision, version, reason, log_time, method, params, log_partition, log_offset,
+                 inputs_topic, inputs_partition, inputs_first_offset, inputs_last_offset)
+FROM footprints_log FINAL WHERE is_final AND status != 'gap'
+ORDER BY scope, venue, interval_seconds, row_size, bar_start
+"""
+STATE_SQL = """
+SELECT count(), max(revision), sum(version), (SELECT count() FROM trades_log) FROM footprints_log
+"""
+FAULTY_SQL = """
+INSERT INTO footprints_log SELECT * REPLACE (revision + 1 AS revision, buy_lots + 1 AS buy_lots)
+FROM footprints_log FINAL WHERE is_final AND status = 'complete' AND interval_seconds = 60
+ORDER BY bar_start, scope, row_size LIMIT 3
+"""
+STRANGER_SQL = """
+INSERT INTO trades_log SELECT * REPLACE ('stranger' AS trade_id)
+FROM trades_log WHERE event_time > '2025-06-21 13:00:00' ORDER BY event_time LIMIT 1
+"""
+REASONS_SQL = (
+    "SELECT reason, max(version) FROM footprints_log FINAL GROUP BY reason ORDER BY reason"
+)
+
+
+def desk(folder: Path) -> Settings:
+    return settings_of(folder).model_copy(update={"toolkit": False})
+
+
+def play(folder: Path, recording: Path) -> None:
+    work: Callable[[Any], Any] = lambda console: run_replay(  # noqa: E731
+        desk(folder), console, [recording], format=None, venue=None, kinds=[]
+    )
+    said(work)
+
+
+def rebuild(folder: Path, files: Sequence[Path], *, replace: bool = False) -> str:
+    asked = Asked(DAY, files, replace)
+    return said(lambda console: run_rebuild(desk(folder), console, asked)).splitlines()[-1]
+
+
+def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    with opened(folder / "store") as store:
+        return store.query(sql).rows
+
+
+def bars(folder: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what bars say, by asset, scope, venue, symbol, interval, row and start."""
+    return {row[:7]: row for row in ask(folder, BARS_SQL)}
+
+
+def tell(folder: Path, sql: str) -> None:
+    with opened(folder / "store") as store:
+        store.command(sql)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk that missed nothing, and its recording `whole.ptrec.zst`."""
+    folder = tmp_path_factory.mktemp("whole")
+    record(folder / "whole.ptrec.zst", FILES[:1], span_us=SPAN_US)
+    play(folder, folder / "whole.ptrec.zst")
+    return folder
+
+
+@pytest.fixture
+def holed(tmp_path: Path) -> Path:
+    record(tmp_path / "holed.ptrec.zst", FILES[:1], HOLE_US, SPAN_US)
+    play(tmp_path, tmp_path / "holed.ptrec.zst")
+    return tmp_path
+
+
+@needs_captures
+def test_the_bars_of_an_outage_become_those_of_an_undisturbed_run(whole: Path, holed: Path) -> None:
+    undisturbed, before = bars(whole), bars(holed)
+    assert before != undisturbed
+
+    assert "trades that were missing" in rebuild(holed, [whole / "whole.ptrec.zst"])
+
+    assert bars(holed) == undisturbed
+    assert ask(holed, "SELECT count() FROM trades") == ask(whole, "SELECT count() FROM trades")
+    times = (int(row[0]) * 1000 for row in recorded_rows(FILES[:1]))
+    recorded = sum(SPAN_US[0] <= time_us < SPAN_US[1] for time_us in times)
+    assert ask(holed, "SELECT count() FROM trades") == [(recorded,)]
+    assert dict(ask(holed, REASONS_SQL))["gap_repair"] == 2
+
+    state = ask(holed, STATE_SQL)
+    assert rebuild(holed, [whole / "whole.ptrec.zst"]).startswith("0 of ")
+    assert rebuild(holed, [whole / "whole.ptrec.zst"], replace=True).startswith("0 of ")
+    assert ask(holed, STATE_SQL) == state
+
+
+@needs_captures
+def test_less_never_takes_the_place_of_more(whole: Path, holed: Path) -> None:
+    state = ask(whole, STATE_SQL)
+    assert rebuild(whole, [holed / "holed.ptrec.zst"], replace=True).startswith("0 of ")
+    assert ask(whole, STATE_SQL) == state
+
+    tell(holed, STRANGER_SQL)
+    state = ask(holed, STATE_SQL)
+    with pytest.raises(ConfigurationError, match="has 1 trades, the first of 2025-06-21 13:00:"):
+        rebuild(holed, [whole / "whole.ptrec.zst"])
+    assert ask(holed, STATE_SQL) == state
+
+
+@needs_captures
+def test_complete_bars_of_faulty_code_are_replaced_only_where_asked_and_also_from_the_log(
+    whole: Path, tmp_path: Path
+) -> None:
+    play(tmp_path, whole / "whole.ptrec.zst")
+    right = bars(tmp_path)
+    tell(tmp_path, FAULTY_SQL)
+    wrong = bars(tmp_path)
+    assert sum(wrong[key] != right[key] for key in right) == 3
+
+    assert rebuild(tmp_path, []).startswith("0 of ")
+    assert bars(tmp_path) == wrong
+    assert rebuild(tmp_path, [], replace=True).startswith("3 of ")
+    assert bars(tmp_path) == right
+    assert dict(ask(tmp_path, REASONS_SQL))["code"] == 2
+    assert rebuild(tmp_path, [], replace=True).startswith("0 of ")
