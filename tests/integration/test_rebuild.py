@@ -1,7 +1,9 @@
 """A day of bars made anew: what an undisturbed run has, once, and nothing that is less."""
 
 import datetime
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 from tests.captures import needs_captures
 from tests.integration.stored import opened, said, settings_of
-from tests.integration.test_backfill import FILES, HOLE_US, record, recorded_rows
+from tests.integration.test_backfill import FILES, record, recorded_rows
 
-SPAN_US = (HOLE_US[0] - 360_000_000, HOLE_US[1] + 240_000_000)
+HOLE_US = (1_750_510_830_000_000, 1_750_510_910_000_000)  # 13:00:30 to 13:01:50
+SPAN_US = (HOLE_US[0] - 150_000_000, HOLE_US[1] + 150_000_000)
 DAY = datetime.date(2025, 6, 21)
 BARS_SQL = """
 SELECT * EXCEPT (revision, version, reason, log_time, method, params, log_partition, log_offset,
@@ -56,14 +59,24 @@ def rebuild(folder: Path, files: Sequence[Path], *, replace: bool = False) -> st
     return said(lambda console: run_rebuild(desk(folder), console, asked)).splitlines()[-1]
 
 
-def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+@dataclass(frozen=True)
+class Seen:
+    """What a store has: bars by their identity, the rows behind them, why there are versions."""
+
+    bars: dict[tuple[Any, ...], tuple[Any, ...]]
+    rows: tuple[Any, ...]
+    versions: dict[str, int]
+    trades: int
+
+
+def look(folder: Path) -> Seen:
     with opened(folder / "store") as store:
-        return store.query(sql).rows
-
-
-def bars(folder: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what bars say, by asset, scope, venue, symbol, interval, row and start."""
-    return {row[:7]: row for row in ask(folder, BARS_SQL)}
+        return Seen(
+            {row[:7]: row for row in store.query(BARS_SQL).rows},
+            store.query(STATE_SQL).rows[0],
+            dict(store.query(REASONS_SQL).rows),
+            store.query("SELECT count() FROM trades").rows[0][0],
+        )
 
 
 def tell(folder: Path, sql: str) -> None:
@@ -80,59 +93,67 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def missed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk with an outage, and its recording `holed.ptrec.zst`."""
+    folder = tmp_path_factory.mktemp("holed")
+    record(folder / "holed.ptrec.zst", FILES[:1], HOLE_US, SPAN_US)
+    play(folder, folder / "holed.ptrec.zst")
+    return folder
+
+
 @pytest.fixture
-def holed(tmp_path: Path) -> Path:
-    record(tmp_path / "holed.ptrec.zst", FILES[:1], HOLE_US, SPAN_US)
-    play(tmp_path, tmp_path / "holed.ptrec.zst")
-    return tmp_path
+def holed(missed: Path, tmp_path: Path) -> Path:
+    shutil.copytree(missed, tmp_path / "desk", symlinks=True)
+    return tmp_path / "desk"
 
 
 @needs_captures
 def test_the_bars_of_an_outage_become_those_of_an_undisturbed_run(whole: Path, holed: Path) -> None:
-    undisturbed, before = bars(whole), bars(holed)
-    assert before != undisturbed
+    undisturbed, before = look(whole), look(holed)
+    times = (int(row[0]) * 1000 for row in recorded_rows(FILES[:1]))
+    assert before.trades < undisturbed.trades
+    assert undisturbed.trades == sum(SPAN_US[0] <= time_us < SPAN_US[1] for time_us in times)
 
     assert "trades that were missing" in rebuild(holed, [whole / "whole.ptrec.zst"])
+    after = look(holed)
+    assert after.bars == undisturbed.bars
+    assert after.trades == undisturbed.trades
+    assert after.versions["gap_repair"] == 2
 
-    assert bars(holed) == undisturbed
-    assert ask(holed, "SELECT count() FROM trades") == ask(whole, "SELECT count() FROM trades")
-    times = (int(row[0]) * 1000 for row in recorded_rows(FILES[:1]))
-    recorded = sum(SPAN_US[0] <= time_us < SPAN_US[1] for time_us in times)
-    assert ask(holed, "SELECT count() FROM trades") == [(recorded,)]
-    assert dict(ask(holed, REASONS_SQL))["gap_repair"] == 2
-
-    state = ask(holed, STATE_SQL)
-    assert rebuild(holed, [whole / "whole.ptrec.zst"]).startswith("0 of ")
     assert rebuild(holed, [whole / "whole.ptrec.zst"], replace=True).startswith("0 of ")
-    assert ask(holed, STATE_SQL) == state
+    assert look(holed) == after
 
 
 @needs_captures
 def test_less_never_takes_the_place_of_more(whole: Path, holed: Path) -> None:
-    state = ask(whole, STATE_SQL)
+    before = look(whole)
     assert rebuild(whole, [holed / "holed.ptrec.zst"], replace=True).startswith("0 of ")
-    assert ask(whole, STATE_SQL) == state
+    assert look(whole) == before
 
     tell(holed, STRANGER_SQL)
-    state = ask(holed, STATE_SQL)
+    before = look(holed)
     with pytest.raises(ConfigurationError, match="has 1 trades, the first of 2025-06-21 13:00:"):
         rebuild(holed, [whole / "whole.ptrec.zst"])
-    assert ask(holed, STATE_SQL) == state
+    assert look(holed) == before
 
 
 @needs_captures
 def test_complete_bars_of_faulty_code_are_replaced_only_where_asked_and_also_from_the_log(
     whole: Path, tmp_path: Path
 ) -> None:
-    play(tmp_path, whole / "whole.ptrec.zst")
-    right = bars(tmp_path)
+    for name in ("store", "log"):
+        shutil.copytree(whole / name, tmp_path / name, symlinks=True)
+    right = look(tmp_path)
     tell(tmp_path, FAULTY_SQL)
-    wrong = bars(tmp_path)
-    assert sum(wrong[key] != right[key] for key in right) == 3
+    wrong = look(tmp_path)
+    assert sum(wrong.bars[key] != right.bars[key] for key in right.bars) == 3
 
     assert rebuild(tmp_path, []).startswith("0 of ")
-    assert bars(tmp_path) == wrong
+    assert look(tmp_path) == wrong
     assert rebuild(tmp_path, [], replace=True).startswith("3 of ")
-    assert bars(tmp_path) == right
-    assert dict(ask(tmp_path, REASONS_SQL))["code"] == 2
+    mended = look(tmp_path)
+    assert mended.bars == right.bars
+    assert mended.versions["code"] == 2
     assert rebuild(tmp_path, [], replace=True).startswith("0 of ")
+    assert look(tmp_path) == mended
