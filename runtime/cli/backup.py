@@ -1,8 +1,8 @@
 """`perptape backup` and `restore`: the store copied by its engine, and made of a copy."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ async def run_backup(settings: Settings, console: Console, name: str, base: str 
     """
     backup = stage("sinks.clickhouse.backup")
     place = backup.Place(settings.stored_in, name)
-    with _opened(settings, place) as store:
+    async with _opened(settings, place) as store:
         if not await asyncio.to_thread(backup.has_database, store):
             raise ConfigurationError(f"the store {settings.store_name} holds no data")
         found = await _committed(settings)
@@ -39,7 +39,8 @@ async def run_backup(settings: Settings, console: Console, name: str, base: str 
             epoch, offsets = found
             now_us = SystemClock().now_us()
             await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
-            positions.note(store, positions.Positions(epoch, now_us, offsets))
+            noted = positions.Positions(epoch, now_us, offsets)
+            await asyncio.to_thread(positions.note, store, noted)
         copied = await asyncio.to_thread(backup.back_up, store, place, base)
     where = "" if found is not None else "; without positions, as there is no log here"
     console.print(
@@ -57,7 +58,7 @@ async def run_restore(settings: Settings, console: Console, name: str) -> None:
     """
     backup = stage("sinks.clickhouse.backup")
     place = backup.Place(settings.stored_in, name)
-    with _opened(settings, place, new=True) as store:
+    async with _opened(settings, place, new=True) as store:
         copied = await asyncio.to_thread(backup.restore, store, place)
         applied = await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
         noted = await asyncio.to_thread(stage("sinks.clickhouse.positions").noted, store)
@@ -70,17 +71,18 @@ async def run_restore(settings: Settings, console: Console, name: str) -> None:
         console.print("what came after it: perptape sink rewind, then start the sink")
 
 
-@contextmanager
-def _opened(settings: Settings, place: Any, *, new: bool = False) -> Iterator[Any]:
+@asynccontextmanager
+async def _opened(settings: Settings, place: Any, *, new: bool = False) -> AsyncIterator[Any]:
     """Open the store for copies; a folder without one is only made to restore into."""
     target = settings.stored_in
     if isinstance(target, Path) and not new and not (target / "metadata").is_dir():
         raise ConfigurationError(f"there is no store in {target}")
-    store = stage("sinks.clickhouse.client").open_store(target, place.options)
+    opening = stage("sinks.clickhouse.client").open_store
+    store = await asyncio.to_thread(opening, target, place.options)
     try:
         yield store
     finally:
-        store.close()
+        await asyncio.to_thread(store.close)
 
 
 async def _committed(settings: Settings) -> tuple[int, dict[TopicPartition, int]] | None:

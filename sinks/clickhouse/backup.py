@@ -23,9 +23,12 @@ ALREADY_EXISTS, NOT_FOUND = 598, 599
 LOOK_SECONDS = 0.2
 _UNDER_WAY = {"CREATING_BACKUP", "RESTORING"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_STATE = """
-SELECT toString(status), error, num_files, total_size FROM system.backups WHERE id = {id:String}
-"""
+LOOKED_AT = "system.backups"
+"""The table of the engine that says how a copy stands."""
+
+_STATE = f"""
+SELECT toString(status), error, num_files, total_size FROM {LOOKED_AT} WHERE id = {{id:String}}
+"""  # noqa: S608  # our own
 
 
 @dataclass(frozen=True, slots=True)
