@@ -277,31 +277,33 @@ class Partitions:
 
     async def _restore(self, numbers: Sequence[int]) -> None:
         stored = await read_snapshots(self._bus, numbers, SOURCE)
+        fresh = []
         for number in numbers:
             engine = Engine(self._params, self._bus.epoch)
             snapshots = Snapshots(self._bus, number, SOURCE)
             # In a thread: a large state takes seconds, in which the heart must go on beating.
-            quiet_before = 0
             if not await asyncio.to_thread(snapshots.restore, engine, stored.pop(number)):
                 engine = Engine(self._params, self._bus.epoch)
-                quiet_before = await self._said_before(number)
+                fresh.append(number)
             previous = self._held.get(number)
             poison = previous.poison if previous else set()
-            self._held[number] = _Partition(
-                engine, snapshots, quiet_before=quiet_before, poison=poison
-            )
+            self._held[number] = _Partition(engine, snapshots, poison=poison)
             self._sides.hold(number, {topic: engine.next_offset(topic) for topic in SIDES})
+        for number, offset in (await self._said_before(fresh)).items():
+            self._held[number].quiet_before = offset
 
-    async def _said_before(self, number: int) -> int:
-        """Return up to where the outputs of a partition were sent: what the group has committed.
+    async def _said_before(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Return up to where the outputs of partitions were sent: what the group has committed.
 
         Without a snapshot they are made once more, of what the log still has: without its first
         hours and without the topics that are kept for less. Sent again, they would take the place
         of those that knew more.
         """
-        reader = await self._bus.consumer([SOURCE], group=GROUP, partitions=[number])
+        if not numbers:
+            return {}
+        reader = await self._bus.consumer([SOURCE], group=GROUP, partitions=numbers)
         try:
-            return await reader.committed(SOURCE, number) or 0
+            return {number: await reader.committed(SOURCE, number) or 0 for number in numbers}
         finally:
             await reader.close()
 
