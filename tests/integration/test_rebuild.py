@@ -38,6 +38,26 @@ STRANGER_SQL = """
 INSERT INTO trades_log SELECT * REPLACE ('stranger' AS trade_id)
 FROM trades_log WHERE event_time > '2025-06-21 13:00:00' ORDER BY event_time LIMIT 1
 """
+CVD_SQL = """
+SELECT bar.minute, bar.delta, ifNull(step.delta, 0) + ifNull(more.delta, 0) FROM
+(
+    SELECT bar_start AS minute, any(buy_lots - sell_lots) AS delta FROM footprints_log FINAL
+    WHERE scope = 'venue' AND interval_seconds = 60 AND is_final AND status != 'gap' GROUP BY minute
+) AS bar
+LEFT JOIN
+(
+    SELECT CAST(toStartOfMinute(step_start) AS DateTime64(6, 'UTC')) AS minute,
+           sum(delta_lots_step) AS delta
+    FROM cvd_log FINAL WHERE scope = 'venue' AND is_final GROUP BY minute
+) AS step USING (minute)
+LEFT JOIN
+(
+    SELECT bar_start AS minute, sum(cvd_adjustments_log.delta_lots) AS delta
+    FROM cvd_adjustments_log FINAL GROUP BY minute
+) AS more USING (minute)
+ORDER BY minute
+"""
+BROKEN_SQL = "SELECT * FROM conservation WHERE class = 'broken' ORDER BY ALL"
 REASONS_SQL = (
     "SELECT reason, max(version) FROM footprints_log FINAL GROUP BY reason ORDER BY reason"
 )
@@ -61,12 +81,17 @@ def rebuild(folder: Path, files: Sequence[Path], *, replace: bool = False) -> st
 
 @dataclass(frozen=True)
 class Seen:
-    """What a store has: bars by their identity, the rows behind them, why there are versions."""
+    """What a store has: bars by identity, rows behind them, their reasons; what does not add up.
+
+    `flow` is the delta of every minute: of its bar, and of its CVD with the adjustments.
+    """
 
     bars: dict[tuple[Any, ...], tuple[Any, ...]]
     rows: tuple[Any, ...]
     versions: dict[str, int]
     trades: int
+    broken: list[tuple[Any, ...]]
+    flow: list[tuple[Any, ...]]
 
 
 def look(folder: Path) -> Seen:
@@ -76,6 +101,8 @@ def look(folder: Path) -> Seen:
             store.query(STATE_SQL).rows[0],
             dict(store.query(REASONS_SQL).rows),
             store.query("SELECT count() FROM trades").rows[0][0],
+            store.query(BROKEN_SQL).rows,
+            store.query(CVD_SQL).rows,
         )
 
 
@@ -120,6 +147,9 @@ def test_the_bars_of_an_outage_become_those_of_an_undisturbed_run(whole: Path, h
     assert after.bars == undisturbed.bars
     assert after.trades == undisturbed.trades
     assert after.versions["gap_repair"] == 2
+    assert after.broken == []
+    assert len(after.flow) > 3
+    assert all(delta == summed for _, delta, summed in after.flow)
 
     assert rebuild(holed, [whole / "whole.ptrec.zst"], replace=True).startswith("0 of ")
     assert look(holed) == after

@@ -6,14 +6,15 @@ version, with reason `gap_repair`. Where asked for (a fault of ours was mended) 
 place of a complete one that says something else, with reason `code`. So the same again changes
 nothing (definitions 5.0, finality).
 
-Missing trades of these bars go in first. A bar that knows of fewer trades than the table would
-break the sums of both: then nothing is changed at all.
+Missing trades of these bars go in first, then what they have beside the steps of the CVD. A bar that
+knows of fewer trades than the table would break the sums of both: then nothing is changed at all.
 """
 
 from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
 from sinks.clickhouse.client import Store
+from sinks.clickhouse.rebuild.adjust import adjust_cvd
 from sinks.clickhouse.rebuild.staging import ADMITTED, BARS, TRADES
 
 _KEY = "asset, scope, venue, symbol, interval_seconds, row_size, bar_start"
@@ -120,7 +121,8 @@ def merge(store: Store, span: Span, *, replace: bool) -> Merged:
     """
     times = {"from_us": span.from_us, "until_us": span.until_us}
     worked_off = 0
-    for (asset,) in store.query(f"SELECT DISTINCT asset FROM {BARS} ORDER BY asset").rows:  # noqa: S608
+    assets = [row[0] for row in store.query(f"SELECT DISTINCT asset FROM {BARS} ORDER BY ALL").rows]  # noqa: S608
+    for asset in assets:
         asked = {**times, "asset": asset}
         sql = f"SELECT count() FROM {BARS} FINAL WHERE is_final AND {_SPAN}"  # noqa: S608
         worked_off += int(store.query(sql, asked).rows[0][0])
@@ -132,6 +134,8 @@ def merge(store: Store, span: Span, *, replace: bool) -> Merged:
     for member in members:
         _refuse_fewer(store, member)
     trades = sum(_add_trades(store, member) for member in members)
+    for asset in assets:
+        adjust_cvd(store, {**times, "base": span.base_seconds, "asset": asset})
     names = ", ".join(_columns(store, "footprints_log"))
     bars = int(store.query(f"SELECT count() FROM {ADMITTED}").rows[0][0])  # noqa: S608
     store.command(f"INSERT INTO footprints_log ({names}) SELECT {names} FROM {ADMITTED}")  # noqa: S608
