@@ -6,8 +6,8 @@ version, with reason `gap_repair`. Where asked for (a fault of ours was mended) 
 place of a complete one that says something else, with reason `code`. So the same again changes
 nothing (definitions 5.0, finality).
 
-Missing trades of these bars go in first, then what they have beside the steps of the CVD. A bar that
-knows of fewer trades than the table would break the sums of both: then nothing is changed at all.
+Missing trades of these bars go in first, then what they have beside the steps of the CVD. A bar
+that knows of fewer trades than the table would break the sums of both: then nothing is changed.
 """
 
 from dataclasses import dataclass
