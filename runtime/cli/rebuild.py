@@ -87,6 +87,8 @@ async def run_rebuild(settings: Settings, console: Console, asked: Asked) -> Non
     beside = stage("sinks.clickhouse.rebuild.staging").staging
     span = merging.Span(asked.from_us, asked.until_us, settings.base_interval_seconds)
     replay = _recordings(console, asked.files) if asked.files else None
+    if replay is None:
+        await _see_log(settings)
     with opened_store(settings) as store, beside(store) as tables:
         times = (asked.from_us, asked.until_us)
         epoch = epoch_at(SystemClock().now_us() / US_PER_SECOND)
@@ -106,6 +108,13 @@ async def run_rebuild(settings: Settings, console: Console, asked: Asked) -> Non
     )
 
 
+async def _see_log(settings: Settings) -> None:
+    """Make sure that there is a log, before a store is made for nothing."""
+    async with existing_bus(settings) as log:
+        if log is None:
+            raise ConfigurationError(f"there is no log in {settings.log}: name recordings")
+
+
 def _recordings(console: Console, files: Sequence[Path]) -> Any:
     source = stage("collectors.recorded.replay").Source
     return read_recordings(console, [source(path) for path in files])
@@ -115,7 +124,7 @@ async def _read_log(settings: Settings, work: DayOfBars, asked: Asked) -> None:
     """Work the trades of a day off that the desk's log still has."""
     async with existing_bus(settings) as log:
         if log is None:
-            raise ConfigurationError(f"there is no log in {settings.log}: name recordings")
+            raise BusError(f"the log in {settings.log} is gone")
         starts = await log.offsets_at(TRADES.name, asked.from_us - BEFORE_US)
         ends = await log.end_offsets(TRADES.name)
         consumer = await log.consumer([TRADES.name], partitions=range(len(ends)))

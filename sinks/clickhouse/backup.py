@@ -139,7 +139,7 @@ def _run(store: Store, sql: str, sleep: Callable[[float], None]) -> Copied:
             break
         sleep(LOOK_SECONDS)
     if error_text:
-        raise _explained(" ".join(str(error_text).split())[:500])
+        raise _explained(" ".join(str(error_text).partition("Stack trace")[0].split())[:500])
     return Copied(int(files), int(size_bytes))
 
 
