@@ -79,7 +79,7 @@ async def run_rebuild(settings: Settings, console: Console, asked: Asked) -> Non
     Raises:
         ConfigurationError: there is nothing to make them of, the store is in use, or it has trades
             that the new bars would not know of; nothing was changed.
-        PayloadError: a recording or a record is broken; nothing was changed.
+        PayloadError: a recording is broken; nothing was changed.
         BusError: the log cannot be read; nothing was changed.
         StoreError: the store is away; the same may be done again.
     """
@@ -103,7 +103,8 @@ async def run_rebuild(settings: Settings, console: Console, asked: Asked) -> Non
         merged = await asyncio.to_thread(merging.merge, store, span, replace=asked.replace)
     console.print(
         f"{merged.bars:,} of {merged.worked_off:,} bars of {asked.day} stored, and "
-        f"{merged.trades:,} trades that were missing",
+        f"{merged.trades:,} trades that were missing"
+        + (f"; {work.unusable:,} batches could not be used" if work.unusable else ""),
         highlight=False,
     )
 

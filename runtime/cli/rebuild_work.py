@@ -11,7 +11,6 @@ import msgspec
 from runtime.bus.protocol import Outgoing
 from runtime.cli.parts import engine_params
 from runtime.cli.stages import stage
-from runtime.errors import PayloadError
 from runtime.settings import Settings
 from schemas.lineage import InputRange
 from schemas.topics import FOOTPRINTS, TRADES
@@ -34,6 +33,9 @@ class DayOfBars:
         span_us: begin and end of the day; trades and bars outside are left out.
         epoch: leads the revisions.
         inputs: what the bars are made of.
+
+    Attributes:
+        unusable: how many batches could not be used.
     """
 
     def __init__(
@@ -56,12 +58,12 @@ class DayOfBars:
         self._rebuilds: dict[str, Any] = {}
         self._waiting: tuple[list[Any], list[Any]] = ([], [])
         self._rows = self._number = 0
+        self.unusable = 0
 
     async def send(self, records: Sequence[Outgoing]) -> list[int]:
         """Take what collectors send; all but trades is left out.
 
         Raises:
-            PayloadError: a batch cannot be used.
             StoreError: what it leads to could not be stored.
         """
         for record in records:
@@ -72,16 +74,18 @@ class DayOfBars:
     def take(self, value: bytes) -> None:
         """Work one batch off; batches of an asset come in the order of its log.
 
+        One that cannot be used is counted and left out, as the engine does.
+
         Raises:
-            PayloadError: it cannot be used.
             StoreError: what it leads to could not be stored.
         """
         try:
             batch = _decode(value)
             rebuild = self._rebuild(batch)
             bars = rebuild.take(batch) if rebuild is not None else []
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise PayloadError("unusable_batch", str(error)) from error
+        except (msgspec.MsgspecError, ValueError, ArithmeticError):
+            self.unusable += 1
+            return
         self._number += 1
         source = stage("sinks.clickhouse.rows").Source(self._epoch, 0, self._number)
         from_us, until_us = self._span_us
