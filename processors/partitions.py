@@ -62,6 +62,7 @@ class _Partition:
     since_waiting: int = 0
     snapshot_time_us: int = 0
     missing: int | None = None
+    quiet_before: int = 0
     poison: set[tuple[str, int]] = field(default_factory=set)
 
     @property
@@ -206,7 +207,8 @@ class Partitions:
             outputs = await self._outputs(partition, side)
             if outputs is None:
                 return False
-            outgoing += _encoded(outputs)
+            if record.offset >= partition.quiet_before:
+                outgoing += _encoded(outputs)
         return True
 
     def _check_lease(self, started: float) -> None:
@@ -227,7 +229,8 @@ class Partitions:
         if outputs is None:
             # What was sent up to here is of the old state; it is the same when it comes again.
             return False
-        outgoing += _encoded(outputs)
+        if record.offset >= partition.quiet_before:
+            outgoing += _encoded(outputs)
         return True
 
     async def _outputs(self, partition: _Partition, record: Record) -> list[Output] | None:
@@ -274,16 +277,35 @@ class Partitions:
 
     async def _restore(self, numbers: Sequence[int]) -> None:
         stored = await read_snapshots(self._bus, numbers, SOURCE)
+        fresh = []
         for number in numbers:
             engine = Engine(self._params, self._bus.epoch)
             snapshots = Snapshots(self._bus, number, SOURCE)
             # In a thread: a large state takes seconds, in which the heart must go on beating.
             if not await asyncio.to_thread(snapshots.restore, engine, stored.pop(number)):
                 engine = Engine(self._params, self._bus.epoch)
+                fresh.append(number)
             previous = self._held.get(number)
             poison = previous.poison if previous else set()
             self._held[number] = _Partition(engine, snapshots, poison=poison)
             self._sides.hold(number, {topic: engine.next_offset(topic) for topic in SIDES})
+        for number, offset in (await self._said_before(fresh)).items():
+            self._held[number].quiet_before = offset
+
+    async def _said_before(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Return up to where the outputs of partitions were sent: what the group has committed.
+
+        Without a snapshot they are made once more, of what the log still has: without its first
+        hours and without the topics that are kept for less. Sent again, they would take the place
+        of those that knew more.
+        """
+        if not numbers:
+            return {}
+        reader = await self._bus.consumer([SOURCE], group=GROUP, partitions=numbers)
+        try:
+            return {number: await reader.committed(SOURCE, number) or 0 for number in numbers}
+        finally:
+            await reader.close()
 
     async def _save_changed(self, numbers: Iterable[int]) -> dict[int, int]:
         """Save what changed, after what was held back for its pace was sent."""
@@ -292,7 +314,7 @@ class Partitions:
             partition = self._held[number]
             if partition.since_waiting:
                 waiting = _encoded(partition.engine.waiting(SOURCE, number))
-                if waiting:
+                if waiting and partition.next_offset > partition.quiet_before:
                     await self._bus.send(waiting)
                 partition.since_waiting = 0
             if partition.since_snapshot:

@@ -20,12 +20,14 @@ from typing import Self, TypeVar
 from runtime.bus.embedded_consumer import EmbeddedConsumer
 from runtime.bus.log_append import Entry
 from runtime.bus.log_file import EmbeddedBusSettings, LogFile, explain, open_log
-from runtime.bus.log_read import Readers, read_ends, read_oldest, read_positions
+from runtime.bus.log_members import Membership
+from runtime.bus.log_read import Readers, read_ends, read_offset_at, read_oldest, read_positions
 from runtime.bus.log_writer import Append, Job, Store, Writer
 from runtime.bus.protocol import Outgoing, Rebalance, TopicPartition
 from runtime.errors import BusError, ConfigurationError, PayloadError
 from runtime.metrics import BusMetrics
 from schemas.topics import TOPICS, Topic, partition_of
+from schemas.units import US_PER_SECOND
 
 __all__ = ["EmbeddedBus", "EmbeddedBusSettings"]
 
@@ -139,7 +141,8 @@ class EmbeddedBus:
         """Open a consumer at its group's committed offsets, otherwise at the oldest record.
 
         Raises:
-            ConfigurationError: an unknown topic or partition, or none at all.
+            ConfigurationError: an unknown topic or partition, or none at all; the group is just
+                being set back.
             BusError: the committed offsets cannot be read.
         """
         chosen: list[TopicPartition] = [
@@ -152,13 +155,41 @@ class EmbeddedBus:
         if not chosen:
             raise ConfigurationError("a consumer needs at least one topic and one partition")
         numbers = {place: self.number(*place) for place in chosen}
+        member = None
+        if group is not None and partitions is None:
+            member = Membership(self._log.path.parent, group)
         positions = await self.read(lambda connection: _starts(connection, numbers, group))
-        return EmbeddedConsumer(self, numbers, positions, group, rebalance)
+        return EmbeddedConsumer(self, numbers, positions, group, rebalance, member)
 
     async def end_offsets(self, topic: str) -> list[int]:
         """Return, per partition, the offset that the next record will get."""
         self._topic(topic)
         return await self.read(lambda connection: read_ends(connection, topic))
+
+    async def offsets_at(self, topic: str, time_us: int) -> list[int]:
+        """Return, per partition, the first offset appended at a time or later; else the end."""
+        ends, time_s = await self.end_offsets(topic), time_us // US_PER_SECOND
+        numbers = [self.number(topic, partition) for partition in range(len(ends))]
+        return await self.read(
+            lambda connection: [
+                read_offset_at(connection, number, end, time_s)
+                for number, end in zip(numbers, ends, strict=True)
+            ]
+        )
+
+    async def set_positions(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit for a group that nobody works in.
+
+        Raises:
+            BusError: not stored.
+            ConfigurationError: somebody works in the group; nothing was stored.
+        """
+        alone = Membership(self._log.path.parent, group, alone=True)
+        try:
+            numbers = {self.number(*place): offset for place, offset in offsets.items()}
+            await self.store(Store(group, numbers))
+        finally:
+            alone.leave()
 
     async def close(self) -> None:
         """Finish what was sent and close the log; consumers of it then raise BusError."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from runtime.bus.log_file import OFFSET_MASK
+from runtime.bus.log_members import Membership
 from runtime.bus.log_read import Place, read_page, read_positions
 from runtime.bus.log_writer import Store
 from runtime.bus.protocol import Rebalance, Record, TopicPartition
@@ -32,8 +33,10 @@ class EmbeddedConsumer:
         positions: dict[TopicPartition, int],
         group: str | None,
         rebalance: Rebalance | None = None,
+        member: Membership | None = None,
     ) -> None:
         self._bus = bus
+        self._member = member
         self._numbers = numbers
         self._positions = positions
         self._group = group
@@ -120,6 +123,8 @@ class EmbeddedConsumer:
         """Give the consumer's resources back; nothing is committed."""
         self._closed = True
         self._news.set()
+        if self._member is not None:
+            self._member.leave()
 
     async def _wait_and_read(self, max_records: int) -> list[Record]:
         """Read whenever there may be news, until there are."""

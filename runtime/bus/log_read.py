@@ -152,6 +152,26 @@ def read_oldest(connection: sqlite3.Connection, number: int) -> int:
     return row[0] & OFFSET_MASK
 
 
+def read_offset_at(connection: sqlite3.Connection, number: int, end: int, time_s: int) -> int:
+    """Return the offset of the first record appended at a time or later, the end where none was.
+
+    Times of appends rise along a partition, so it is looked for by halves.
+    """
+    base = number << OFFSET_BITS
+    low, high = read_oldest(connection, number), end
+    while low < high:
+        middle = (low + high) // 2
+        found: tuple[int, int] | None = connection.execute(
+            "SELECT id, appended_s FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
+            (base + middle, base + high),
+        ).fetchone()
+        if found is None or found[1] >= time_s:
+            high = middle
+        else:
+            low = (found[0] & OFFSET_MASK) + 1
+    return low
+
+
 def read_positions(connection: sqlite3.Connection, group: str) -> dict[int, int]:
     """Return a group's committed offset of each partition (by its number)."""
     return dict(

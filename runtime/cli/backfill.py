@@ -175,7 +175,9 @@ class _Backfill:
     def _bars(self, job: Sequence[Any], show: Any) -> list[FootprintBar]:
         asset = job[0].market.asset
         first = next(batch for batch in self._batches.job_batches(job) if batch.rows)
-        units = stage("processors.units").units_of(first, self._known_units(asset))
+        units = stage("processors.units").units_of(
+            first, known_units(self._params, self._store, asset)
+        )
         rebuild = stage("processors.rebuild").Rebuild(
             asset, units, self._params.footprint, self._epoch
         )
@@ -191,15 +193,17 @@ class _Backfill:
             self._console.print(f"{asset}: {rebuild.duplicates:,} trades came twice in the files")
         return bars
 
-    def _known_units(self, asset: str) -> dict[str, Any]:
-        """Return the grids of settings, else those of the bars that the store has."""
-        known = dict(self._params.units)
-        found = None if asset in known else self._tables.grids_of(self._store, asset)
-        if found is not None:
-            tick, lot, row_size = found
-            units = stage("processors.units").AssetUnits
-            known[asset] = units(tick=tick, lot=lot, row_size=row_size)
-        return known
+
+def known_units(params: Any, store: Any, asset: str) -> dict[str, Any]:
+    """Return the grids of settings, else those of the bars that the store has of an asset."""
+    known = dict(params.units)
+    tables = stage("sinks.clickhouse.backfill.tables")
+    found = None if asset in known else tables.grids_of(store, asset)
+    if found is not None:
+        tick, lot, row_size = found
+        units = stage("processors.units").AssetUnits
+        known[asset] = units(tick=tick, lot=lot, row_size=row_size)
+    return known
 
 
 def _record(one: Any) -> Any:  # of collectors.dumps.held.Held

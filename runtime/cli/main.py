@@ -36,6 +36,7 @@ from runtime.cli.options import (
 from runtime.cli.schema import schema_app
 from runtime.cli.service_commands import add_services, sink_app
 from runtime.cli.stages import stage
+from runtime.cli.store_commands import add_store
 from runtime.cli.topics import topics_app
 from runtime.errors import ConfigurationError, PerptapeError
 from runtime.settings import EMBEDDED, EVERYTHING, Settings, load_settings
@@ -58,6 +59,7 @@ for name, group in (
     app.add_typer(group, name=name)
 add_services(app)
 add_history(app)
+add_store(app)
 
 
 @app.command()

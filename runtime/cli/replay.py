@@ -4,20 +4,20 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from runtime.backoff import Backoff
+from runtime.bus.protocol import Sender
 from runtime.cli.parts import engine_params, open_bus, open_sink
 from runtime.cli.stages import stage
+from runtime.cli.times import moment_us
 from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def run_replay(
@@ -38,24 +38,14 @@ async def run_replay(
         ConfigurationError: there is nothing to play, or the arguments do not fit together.
         PayloadError: a recording is broken; what was before the break is stored.
     """
-    replay_module = stage("collectors.recorded.replay")
-    from_us, until_us = map(_moment_us, span)
-    sources = [
-        replay_module.Source(path, format, venue, kind, from_us, until_us)
-        for path, kind in zip(files, _one_each(kinds, len(files)), strict=True)
-    ]
-    with console.status("reading what the recordings hold"):
-        replay = replay_module.Replay(sources)
-    broken: PayloadError | None = None
+    from_us, until_us = (None if one is None else moment_us(one) for one in span)
+    one_each = zip(files, _one_each(kinds, len(files)), strict=True)
+    source = stage("collectors.recorded.replay").Source
+    replay = read_recordings(
+        console, [source(path, format, venue, kind, from_us, until_us) for path, kind in one_each]
+    )
     async with open_bus(settings) as bus, open_sink(settings, bus) as sink:
-        outbox = stage("collectors.outbox.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
-        with _bar(console) as progress:
-            task = progress.add_task("frames", total=replay.frames)
-            try:
-                await replay.run(outbox, lambda done, _: progress.update(task, completed=done))
-            except PayloadError as error:
-                await outbox.flush()
-                broken = error
+        broken = await play(replay, bus, console)
         host = stage("processors.host").BusHost(bus, engine_params(settings))
         await host.drain()
         await host.close()
@@ -70,16 +60,27 @@ async def run_replay(
         raise broken
 
 
-def _moment_us(text: str | None) -> int | None:
-    """Read a time, UTC where it does not say otherwise."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"expected a time like 2026-11-20T14:30, was {text!r}") from error
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+def read_recordings(console: Console, sources: list[Any]) -> Any:
+    """Return recordings as they can be played, after a first look at what they hold.
+
+    Raises:
+        ConfigurationError: one is of unknown format, or does not say what it is of.
+    """
+    with console.status("reading what the recordings hold"):
+        return stage("collectors.recorded.replay").Replay(sources)
+
+
+async def play(replay: Any, bus: Sender, console: Console) -> PayloadError | None:
+    """Play recordings into a log or the like; return what is broken in them, where they end."""
+    outbox = stage("collectors.outbox.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
+    with _bar(console) as progress:
+        task = progress.add_task("frames", total=replay.frames)
+        try:
+            await replay.run(outbox, lambda done, _: progress.update(task, completed=done))
+        except PayloadError as error:
+            await outbox.flush()
+            return error
+    return None
 
 
 def _one_each(kinds: list[Kind], files: int) -> list[Kind | None]:

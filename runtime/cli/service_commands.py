@@ -91,6 +91,24 @@ def clickhouse(
 
 
 @sink_app.command()
+def rewind(
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="What came then or later, e.g. 2026-11-20T02:00 (UTC)."),
+    ] = None,
+    bus: BusOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Have the ClickHouse sink, which must be stopped, store once more what the log still holds.
+
+    By default what came after the backup that the store was restored from.
+    """
+    settings = load_settings(bus=bus, log=log, store=store)
+    execute(settings, stage("runtime.cli.rewind").run_rewind(settings, Console(), since))
+
+
+@sink_app.command()
 def webhook(bus: BusOption = None, log: LogOption = None, seconds: SecondsOption = None) -> None:
     """Post alerts, signed, to the address of the setting alert_webhook_url."""
     settings = load_settings(bus=bus, log=log)

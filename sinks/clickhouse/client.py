@@ -7,7 +7,7 @@ for a block (about 1 MiB) where the system's default is not that.
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,14 +103,14 @@ class Store:
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreError(one_line(error)) from error
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement that answers nothing.
 
         Raises:
             StoreError: it did not succeed.
         """
         try:
-            self._client.command(sql)
+            self._client.command(sql, parameters=parameters)
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreError(one_line(error)) from error
 
@@ -173,12 +173,17 @@ def is_address(target: str) -> bool:
     return target.startswith(("http://", "https://"))
 
 
-def open_store(target: Path | str, wait_seconds: int = _HTTP_TIMEOUT_SECONDS) -> Store:
+def open_store(
+    target: Path | str,
+    wait_seconds: int = _HTTP_TIMEOUT_SECONDS,
+    options: Mapping[str, str] | None = None,
+) -> Store:
     """Open a directory (embedded engine, made when missing) or an http(s) address.
 
     Args:
         target: the directory or the address.
         wait_seconds: how long an answer over HTTP may take.
+        options: of the embedded engine's own configuration; the first who opens it decides.
 
     Raises:
         ConfigurationError: the directory is in use by another process, or cannot be used.
@@ -187,10 +192,10 @@ def open_store(target: Path | str, wait_seconds: int = _HTTP_TIMEOUT_SECONDS) ->
     if is_address(str(target)):
         return Store(_connect_http(str(target), wait_seconds), None)
     path = Path(target).resolve()
-    return Store(connect_embedded(path), path)
+    return Store(connect_embedded(path, options), path)
 
 
-def connect_embedded(path: Path) -> Client:
+def connect_embedded(path: Path, options: Mapping[str, str] | None = None) -> Client:
     """Open the engine on a directory.
 
     Raises:
@@ -199,7 +204,9 @@ def connect_embedded(path: Path) -> Client:
     try:
         path.mkdir(parents=True, exist_ok=True)
         _refuse_when_held(path)
-        return clickhouse_connect.get_client(interface="chdb", path=str(path), tz_mode="aware")
+        return clickhouse_connect.get_client(
+            interface="chdb", path=str(path), tz_mode="aware", chdb_options=dict(options or {})
+        )
     except (ClickHouseError, OSError) as error:
         raise ConfigurationError(
             f"the store {path} cannot be opened: {one_line(error)}; if another perptape uses it, "

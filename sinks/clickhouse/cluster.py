@@ -48,6 +48,7 @@ _TABLES_PATH = "/clickhouse/tables/{database}/{table}"
 _SHARDED_BY = {
     "backfills_log": "cityHash64(file)",
     "instruments_log": "cityHash64(venue, symbol)",
+    "sink_positions_log": "cityHash64(topic)",
 }
 """Tables whose key has no asset."""
 

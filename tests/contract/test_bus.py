@@ -9,6 +9,7 @@ from runtime.bus.embedded import EmbeddedBus
 from runtime.bus.protocol import Bus
 from tests.contract.bus_contract import *  # noqa: F403 - every test of the contract
 from tests.contract.bus_contract import BusFactory
+from tests.contract.rewind_contract import *  # noqa: F403 - every test of this contract
 
 
 @pytest.fixture

@@ -54,13 +54,20 @@ def recorded_rows(files: Sequence[str]) -> Iterator[list[str]]:
             yield line.split(",")
 
 
-def record(path: Path, files: Sequence[str], hole_us: tuple[int, int] = (0, 0)) -> None:
-    """Write what a recorder would have of these trades, with a pong each second."""
+def record(
+    path: Path,
+    files: Sequence[str],
+    hole_us: tuple[int, int] = (0, 0),
+    span_us: tuple[int, int] = (0, 2**63),
+) -> None:
+    """Write what a recorder would have of these trades in a span, with a pong each second."""
     ticks = count(1)
     recorder = RecordingWriter(path, now_us=lambda: next(ticks))
     pong_us = 0
     for ms, price, qty, side, number in recorded_rows(files):
         time_us = int(ms) * 1000
+        if not span_us[0] <= time_us < span_us[1]:
+            continue
         pong_us = pong_us or time_us
         while pong_us < time_us:
             if not hole_us[0] <= pong_us < hole_us[1]:

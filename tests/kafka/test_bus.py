@@ -12,6 +12,7 @@ from schemas.ops import SNAPSHOT_PART_SCHEMA
 from schemas.topics import INSTRUMENTS, SNAPSHOTS
 from tests.contract.bus_contract import *  # noqa: F403 - every test of the contract
 from tests.contract.bus_contract import BusFactory
+from tests.contract.rewind_contract import *  # noqa: F403 - every test of this contract
 from tests.kafka.topics import SETTINGS, make_topics
 
 

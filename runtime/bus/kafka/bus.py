@@ -8,6 +8,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import TopicPartition
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
 from runtime.bus.kafka.clients import Consumer
 from runtime.bus.kafka.connection import reach
@@ -18,6 +24,7 @@ from runtime.bus.kafka.producer import KafkaSender
 from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
 from runtime.bus.kafka.topics import open_admin, refuse
 from runtime.bus.protocol import Outgoing, Rebalance
+from runtime.bus.protocol import TopicPartition as Place
 from runtime.errors import BusError, ConfigurationError, PayloadError
 from runtime.metrics import BusMetrics
 from schemas.topics import TOPICS, Topic, partition_of
@@ -38,6 +45,14 @@ SETTLE_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 GROUP_SECONDS = 10.0
 """How much longer than a session a member waits for its group: the others may take that long."""
+
+MEMBERS_LEFT = (
+    CommitFailedError,
+    UnknownMemberIdError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+)
+"""What a commit from outside a group is refused with while it has members."""
 
 _INT64 = 2**63
 _partition_of = lru_cache(maxsize=4096)(partition_of)
@@ -234,6 +249,45 @@ class KafkaBus:
         with explained(f"asking for the end of {topic}"):
             ends = await self._reader.ends(places, self._settings.send_timeout_seconds)
         return [ends[place] for place in places]
+
+    async def offsets_at(self, topic: str, time_us: int) -> list[int]:
+        """Return, per partition, the first offset of a record of a time or later; else the end.
+
+        Raises:
+            BusError: the cluster does not answer.
+            ConfigurationError: an unknown topic.
+        """
+        ends = await self.end_offsets(topic)
+        times = {TopicPartition(topic, number): time_us // 1000 for number in range(len(ends))}
+        with explained(f"asking for times of {topic}"):
+            async with asyncio.timeout(self._settings.send_timeout_seconds):
+                found = await self._reader.offsets_for_times(times)
+        return [
+            ends[place.partition] if at is None else int(at.offset)
+            for place, at in ((place, found.get(place)) for place in times)
+        ]
+
+    async def set_positions(self, group: str, offsets: Mapping[Place, int]) -> None:
+        """Commit for a group that nobody works in; the broker refuses it otherwise.
+
+        Raises:
+            BusError: not stored.
+            ConfigurationError: somebody works in the group; nothing was stored.
+        """
+        client, seconds = await self._client(group, False), self._settings.send_timeout_seconds
+        consumer = KafkaConsumer(client, group, None, self._topics, seconds)
+        try:
+            await consumer.assign((name, self._check(name, number)) for name, number in offsets)
+            await consumer.commit(offsets)
+        except BusError as error:
+            if not isinstance(error.__cause__, MEMBERS_LEFT):
+                raise
+            raise ConfigurationError(
+                f"somebody works in the group {group}: stop that first (after a kill it takes "
+                f"{self._settings.session_seconds:.0f} s until the brokers know)"
+            ) from error
+        finally:
+            await consumer.close()
 
     async def close(self) -> None:
         """Finish what was sent and close every connection; consumers of it then raise BusError."""

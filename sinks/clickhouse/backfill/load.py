@@ -23,6 +23,7 @@ from sinks.clickhouse.native import block, column
 from sinks.clickhouse.rows import TEXT, TIME, Piece, Source
 from sinks.clickhouse.rows_footprints import footprint_pieces
 from sinks.clickhouse.rows_trades import pieces_of
+from sinks.clickhouse.sink import BlockStore
 
 BLOCK_ROWS = 50_000
 BLOCK_BARS = 2_000
@@ -60,10 +61,10 @@ _FILE_TYPES = {
 
 
 @dataclass(slots=True)
-class _Blocks:
+class Blocks:
     """Pieces on their way into the store, a block at a time for each table partition."""
 
-    store: Store
+    store: BlockStore
     topic: str
     limit: int
     rows: int = 0
@@ -123,10 +124,10 @@ def store_job(
         key: known_trades(store, (assets[key], *key), starts, base_us, streams[key])
         for key, starts in minutes.items()
     }
-    trades = _Blocks(store, TRADES.name, BLOCK_ROWS)
+    trades = Blocks(store, TRADES.name, BLOCK_ROWS)
     trades.put(_trade_pieces(batches, minutes, known, base_us, epoch))
     failpoint("backfill_before_bars")
-    made = _Blocks(store, FOOTPRINTS.name, BLOCK_BARS)
+    made = Blocks(store, FOOTPRINTS.name, BLOCK_BARS)
     made.put(
         piece
         for number, bar in enumerate(bars)

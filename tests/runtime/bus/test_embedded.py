@@ -369,3 +369,18 @@ async def test_the_write_ahead_log_stays_bounded(tmp_path: Path) -> None:
         while wal.stat().st_size > 2**20:
             assert time.monotonic() < deadline
             await bus.end_offsets(TRADES.name)
+
+
+@pytest.mark.parametrize("second", range(-1, 13))
+async def test_a_time_of_appends_is_found_also_where_records_are_gone(
+    tmp_path: Path, second: int
+) -> None:
+    times = [0, 0, 2, 3, 3, 3, 7, 8, 11]
+    ticks = iter(times)
+    now = 0.0
+    async with await EmbeddedBus.open(tmp_path, clock=lambda: now) as bus:
+        for time_s in ticks:
+            now = float(time_s)
+            await bus.send([Outgoing(TRADES.name, b"BTC", b"x", 1, 4)])
+        found = (await bus.offsets_at(TRADES.name, second * 1_000_000))[4]
+    assert found == next((n for n, time_s in enumerate(times) if time_s >= second), len(times))

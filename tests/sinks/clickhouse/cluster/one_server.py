@@ -8,6 +8,7 @@ engine refuses of several shards is refused of these.
 
 import re
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 
@@ -44,9 +45,10 @@ class OneServer(Store):
         )
         super().__init__(client, path)
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         plain = _REPLICATED.sub(r"\1(", without_cluster(sql))
-        super().command(plain.replace(" replicated_deduplication", " non_replicated_deduplication"))
+        plain = plain.replace(" replicated_deduplication", " non_replicated_deduplication")
+        super().command(plain, parameters)
 
     def refusal_of(self, sql: str) -> str:
         """Return how the engine refuses a statement that is otherwise as it was written."""
