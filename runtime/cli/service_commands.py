@@ -1,5 +1,6 @@
 """The commands that run one stage each, for desks that have more than one process."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -95,6 +96,18 @@ def webhook(bus: BusOption = None, log: LogOption = None, seconds: SecondsOption
     """Post alerts, signed, to the address of the setting alert_webhook_url."""
     settings = load_settings(bus=bus, log=log)
     end(execute(settings, stage("runtime.cli.services").run_webhook(settings, Console(), seconds)))
+
+
+@sink_app.command()
+def parquet(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the files; made when missing.")],
+    store: StoreOption = None,
+    seconds: SecondsOption = None,
+) -> None:
+    """Keep Parquet files of all tables as the store is, which another process serves."""
+    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    work = stage("runtime.cli.services").run_parquet(settings, Console(), out, seconds)
+    end(execute(settings, work))
 
 
 def migrate(store: StoreOption = None) -> None:

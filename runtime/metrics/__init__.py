@@ -7,6 +7,7 @@ topic, partition, table, reason). `process_*` and `python_info` come from the cl
 from runtime.metrics.buckets import LATENCY_BUCKETS
 from runtime.metrics.bus import BusMetrics
 from runtime.metrics.collector import CollectorMetrics
+from runtime.metrics.parquet import ParquetMetrics
 from runtime.metrics.processor import ProcessorMetrics
 from runtime.metrics.registry import Metrics
 from runtime.metrics.server import MetricsServer, serve_metrics
@@ -19,6 +20,7 @@ __all__ = [
     "CollectorMetrics",
     "Metrics",
     "MetricsServer",
+    "ParquetMetrics",
     "ProcessorMetrics",
     "SinkMetrics",
     "WebhookMetrics",

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from runtime.metrics.bus import BusMetrics
 from runtime.metrics.collector import CollectorMetrics
+from runtime.metrics.parquet import ParquetMetrics
 from runtime.metrics.processor import ProcessorMetrics
 from runtime.metrics.sink import SinkMetrics
 from runtime.metrics.webhook import WebhookMetrics
@@ -25,6 +26,7 @@ class Metrics:
         self.processor = ProcessorMetrics(self.registry)
         self.sink = SinkMetrics(self.registry)
         self.webhook = WebhookMetrics(self.registry)
+        self.parquet = ParquetMetrics(self.registry)
         self._build = Info("perptape_build", "What is running.", registry=self.registry)
         self._free = Gauge(
             "perptape_disk_free_bytes",
@@ -35,7 +37,8 @@ class Metrics:
 
     def declared(self) -> Iterator[tuple[Metric, Sequence[str]]]:
         """Yield every metric with the names of its labels."""
-        for owner in (self.collector, self.bus, self.processor, self.sink, self.webhook, self):
+        stages = (self.collector, self.bus, self.processor, self.sink, self.webhook, self.parquet)
+        for owner in (*stages, self):
             for metric in vars(owner).values():
                 if isinstance(metric, MetricWrapperBase):
                     (family,) = metric.describe()
