@@ -6,8 +6,8 @@ from pathlib import Path
 
 from schemas.units import US_PER_HOUR
 from sinks.clickhouse.access import Reader
-from sinks.parquet.datasets import Dataset
-from sinks.parquet.files import made, name_of, path_of
+from sinks.parquet.datasets import Dataset, Reach
+from sinks.parquet.files import day_folder, made, name_of, path_of
 from sinks.parquet.plan import Partition, partitions_of
 
 
@@ -23,24 +23,32 @@ class Difference:
 def compare(reader: Reader, dataset: Dataset, root: Path, hours: Iterable[int]) -> Difference:
     """Compare the fingerprints of hours with those in the footers of their files.
 
-    An hour of which the store has no rows at all keeps its files: rows vanish only when
-    the store drops old ones. Where it does so by itself, no file is removed either, or replaced by
-    one with fewer rows, since it drops the rows of an hour a few at a time.
+    An hour of which the store has no rows at all keeps its files, as then it has dropped them;
+    but where revisions move rows between hours, it is such a revision that took the last one.
+    Where the store drops old rows by itself, no file is removed, or replaced by one with fewer
+    rows: it drops those of an hour a few at a time.
 
     Raises:
         QueryError: the store refuses.
         StoreError: the store went away.
     """
     found = Difference()
-    for from_us, until_us in _runs(sorted(hours)):
-        there = partitions_of(reader, dataset, from_us, until_us)
-        for partition in there:
-            if _is_to_be_written(dataset, path_of(root, partition), partition):
-                found.changed.append(partition)
-            else:
-                found.unchanged += 1
-        if not dataset.expires:
-            found.gone += _gone(dataset, root, there)
+    hours = sorted(hours)
+    there = [
+        partition
+        for from_us, until_us in _runs(hours)
+        for partition in partitions_of(reader, dataset, from_us, until_us)
+    ]
+    for partition in there:
+        if _is_to_be_written(dataset, path_of(root, partition), partition):
+            found.changed.append(partition)
+        else:
+            found.unchanged += 1
+    if not dataset.expires:
+        filled = sorted({partition.hour_us for partition in there})
+        among = filled if dataset.reach is Reach.HOUR else hours
+        wanted = {path_of(root, partition) for partition in there}
+        found.gone += (path for path in _files(dataset, root, among) if path not in wanted)
     return found
 
 
@@ -53,15 +61,11 @@ def _is_to_be_written(dataset: Dataset, path: Path, partition: Partition) -> boo
     return before.fingerprint != partition.fingerprint
 
 
-def _gone(dataset: Dataset, root: Path, there: Iterable[Partition]) -> Iterator[Path]:
-    """Yield files of the same hours, of assets and venues that have no rows in them any more."""
-    wanted = {path_of(root, partition) for partition in there}
+def _files(dataset: Dataset, root: Path, hours: Iterable[int]) -> Iterator[Path]:
+    """Yield the files of these hours, of whatever assets and venues."""
     folders = "asset=*/venue=*" if dataset.by_venue else "asset=*"
-    for day, hour_us in sorted({(one.day, one.hour_us) for one in there}):
-        place = root / f"date={day.isoformat()}"
-        for path in sorted(place.glob(f"{folders}/{name_of(hour_us)}")):
-            if path not in wanted:
-                yield path
+    for hour_us in hours:
+        yield from sorted(day_folder(root, hour_us).glob(f"{folders}/{name_of(hour_us)}"))
 
 
 def _runs(hours: list[int]) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from runtime.errors import ConfigurationError, StoreError
 from runtime.failpoint import failpoint
 from schemas.units import US_PER_DAY, US_PER_HOUR
-from sinks.parquet.plan import Partition
+from sinks.parquet.plan import Partition, day_at
 
 ROW_GROUP_ROWS = 200_000
 
@@ -41,10 +41,15 @@ def path_of(root: Path, partition: Partition) -> Path:
     Readers take these columns from the path, although the file has them too: an empty value stays
     empty, and only signs that a path or a pattern cannot have are escaped, as in a URL.
     """
-    folder = root / f"date={partition.day.isoformat()}" / f"asset={_escaped(partition.asset)}"
+    folder = day_folder(root, partition.hour_us) / f"asset={_escaped(partition.asset)}"
     if partition.venue is not None:
         folder /= f"venue={_escaped(partition.venue)}"
     return folder / name_of(partition.hour_us)
+
+
+def day_folder(root: Path, hour_us: int) -> Path:
+    """Return the folder of the day that an hour is in."""
+    return root / f"date={day_at(hour_us).isoformat()}"
 
 
 def name_of(hour_us: int) -> str:

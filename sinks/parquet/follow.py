@@ -1,15 +1,16 @@
 """Keeping a folder of Parquet files as the tables are, round by round.
 
 A round asks which parts are new, compares the days that these touch, newest first, and writes what
-differs. Days that are left when the next round is due wait for it; at least one of them is dealt
-with beyond those that the round found, so that old days come to their turn under any load.
+differs. Days that are left when the next round is due wait for it; but a round deals with one more
+than there are datasets, so that old days come to their turn however long the newest ones take.
 
 State in memory: that of `Pending`. What is known on disk lags behind: a round that breaks off, at
 any point, is made up for by comparing more.
 """
 
+import itertools
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,12 @@ class Follower:
             OSError: the folder cannot be written.
         """
         due = self._monotonic() + self._settings.round_seconds
-        datasets, touched = self._look(reader)
+        datasets = self._look(reader)
         self._metrics.pending.set(self.pending)
         yield
         refused: list[Unit] = []
         try:
-            for _ in self._turns(touched, due):
+            for _ in self._turns(len(datasets) + 1, due):
                 unit = self._pending.take()
                 if unit is None:
                     break
@@ -103,25 +104,25 @@ class Follower:
             self._metrics.pending.set(self.pending)
         self._save(datasets)
 
-    def _turns(self, touched: int, due: float) -> Generator[None, None, None]:
-        turns = 0
-        while turns <= touched or self._monotonic() < due:
-            turns += 1
-            yield
+    def _turns(self, least: int, due: float) -> Iterator[int]:
+        """Count until the next round is due, and up to a number even so."""
+        for number in itertools.count():
+            if number >= least and self._monotonic() >= due:
+                return
+            yield number
 
-    def _look(self, reader: Reader) -> tuple[dict[str, Dataset], int]:
-        """Ask for tables and parts; return the datasets, and how many days new parts touch."""
+    def _look(self, reader: Reader) -> dict[str, Dataset]:
+        """Ask for tables and parts, and return the datasets."""
         datasets = find_datasets(reader)
         if self._saved is None:
             self._saved = self._load(store_of(reader), datasets)
         parts = list_parts(reader)
-        touched = 0
         for name, dataset in datasets.items():
             kept = self._saved.datasets.get(name)
             if kept is not None and kept.form != dataset.form:
                 self._pending.forget(name)
-            touched += self._pending.saw(dataset, parts.get(name, []))
-        return datasets, touched
+            self._pending.saw(dataset, parts.get(name, []))
+        return datasets
 
     def _load(self, store: str, datasets: Mapping[str, Dataset]) -> State:
         """Read what the folder has; a dataset whose own folder is missing has nothing."""

@@ -7,13 +7,12 @@ its rows are. Reads the store only, and no rows of it.
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import DATABASE
 from sinks.parquet.datasets import SUFFIX, Dataset, Reach
-from sinks.parquet.plan import EPOCH
+from sinks.parquet.plan import EPOCH, day_at
 
 _PARTS = f"""
 SELECT table, hash_of_all_files, toUnixTimestamp(min_time), toUnixTimestamp(max_time)
@@ -61,7 +60,7 @@ def list_parts(reader: Reader) -> dict[str, list[Part]]:
 
 def _first_day(time_us: int, reach: Reach) -> int:
     """Return the day that a time is in, or the first of its month, counted since 1970."""
-    day = date.fromordinal(EPOCH.toordinal() + time_us // US_PER_DAY)
+    day = day_at(time_us)
     return (day.replace(day=1) if reach is Reach.MONTH else day).toordinal() - EPOCH.toordinal()
 
 

@@ -41,7 +41,7 @@ class Pending:
         """Take in the parts that a table has now; return how many days the new ones touch."""
         there = {part.digest: part for part in parts}
         known = self.known.setdefault(dataset.name, set())
-        known &= there.keys()
+        known.intersection_update(there)
         touched = set()
         for digest, part in there.items():
             if digest in known or (dataset.name, digest) in self._days_left:

@@ -51,11 +51,6 @@ class Partition:
     rows: int
     fingerprint: str
 
-    @property
-    def day(self) -> date:
-        """The day (UTC) of the rows."""
-        return date.fromordinal(EPOCH.toordinal() + self.hour_us // US_PER_DAY)
-
 
 def days_of(reader: Reader, dataset: Dataset, asked: Asked) -> list[date]:
     """Return the days that have rows, in order."""
@@ -74,6 +69,11 @@ def days_of(reader: Reader, dataset: Dataset, asked: Asked) -> list[date]:
         f"WHERE {' AND '.join(conditions)} ORDER BY day"
     )
     return [row[0] for row in reader.query(sql, parameters).rows]
+
+
+def day_at(time_us: int) -> date:
+    """Return the day (UTC) that a time is in."""
+    return date.fromordinal(EPOCH.toordinal() + time_us // US_PER_DAY)
 
 
 def start_of(day: date) -> int:
