@@ -116,7 +116,7 @@ class Follower:
         datasets = find_datasets(reader)
         if self._saved is None:
             self._saved = self._load(store_of(reader), datasets)
-        parts = list_parts(reader)
+        parts = list_parts(reader, datasets.values())
         for name, dataset in datasets.items():
             kept = self._saved.datasets.get(name)
             if kept is not None and kept.form != dataset.form:

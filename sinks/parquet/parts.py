@@ -6,19 +6,16 @@ repairs, backfills of old days) is in parts that were not there, and a part know
 its rows are. Reads the store only, and no rows of it.
 """
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
+from schemas.units import US_PER_DAY, US_PER_HOUR
 from sinks.clickhouse.access import Reader
-from sinks.clickhouse.client import DATABASE
-from sinks.parquet.datasets import SUFFIX, Dataset, Reach
+from sinks.parquet.datasets import Dataset, Reach
 from sinks.parquet.plan import EPOCH, day_at
 
-_PARTS = f"""
-SELECT table, hash_of_all_files, toUnixTimestamp(min_time), toUnixTimestamp(max_time)
-FROM system.parts
-WHERE database = '{DATABASE}' AND endsWith(table, '{SUFFIX}') AND active AND rows > 0
-"""  # noqa: S608  # our own
+_DIGEST_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +23,10 @@ class Part:
     """Rows that came or were merged together.
 
     Args:
-        digest: of all of its files: parts with the same one are the same.
-        first_us: time of its first row, down to the second.
-        last_us: time of its last row, likewise.
+        digest: of its name, times and number of rows: parts with the same one are the same. A name
+            alone may come again, where a store was set back to an earlier copy.
+        first_us: time of its first row.
+        last_us: time of its last row.
     """
 
     digest: str
@@ -44,17 +42,26 @@ class Part:
         return range(first_us // US_PER_HOUR * US_PER_HOUR, last_us + 1, US_PER_HOUR)
 
 
-def list_parts(reader: Reader) -> dict[str, list[Part]]:
-    """Return the parts of every table that has rows, by the name of its dataset.
+def list_parts(reader: Reader, datasets: Iterable[Dataset]) -> dict[str, list[Part]]:
+    """Return the parts of tables, by the names of the datasets that have rows.
+
+    The engine answers from what it has in memory of each part. (`system.parts` says the same, but
+    those who may read the tables may not always read that.)
 
     Raises:
         QueryError: the store refuses.
         StoreError: the store is away.
     """
+    sql = " UNION ALL ".join(
+        f"SELECT '{dataset.name}', _part, count(), toUnixTimestamp64Micro(min({dataset.time})), "  # noqa: S608
+        f"toUnixTimestamp64Micro(max({dataset.time})) FROM {dataset.table} GROUP BY _part"
+        for dataset in datasets
+    )
     found: dict[str, list[Part]] = {}
-    for table, digest, first, last in reader.query(_PARTS).rows:
-        part = Part(digest, first * US_PER_SECOND, last * US_PER_SECOND)
-        found.setdefault(table.removesuffix(SUFFIX), []).append(part)
+    for name, *of_part in reader.query(sql).rows if sql else ():
+        text = " ".join(map(str, of_part))
+        digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        found.setdefault(name, []).append(Part(digest, *of_part[-2:]))
     return found
 
 

@@ -66,8 +66,10 @@ def written(before: dict[str, tuple[int, int]], out: Path) -> set[str]:
 def same_as_tables(store: Store, reader: Reader, out: Path) -> int:
     """Compare all files with all rows of the tables, and return how many these are."""
     count = 0
-    filled = list_parts(reader).keys() | {path.parent.name for path in out.glob("*/date=*")}
-    for name, dataset in find_datasets(reader).items():
+    datasets = find_datasets(reader)
+    filled = {path.parent.name for path in out.glob("*/date=*")}
+    filled |= list_parts(reader, datasets.values()).keys()
+    for name, dataset in datasets.items():
         if name not in filled:
             continue
         columns = ", ".join(f"`{column}`" for column, _ in dataset.columns)

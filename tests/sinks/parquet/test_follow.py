@@ -47,7 +47,7 @@ def reader(store: Store) -> Reader:
 @pytest.fixture
 def few(store: Store, reader: Reader) -> Store:
     """The store with a handful of trades: two hours, two venues; alone in it."""
-    for name in list_parts(reader):
+    for name in list_parts(reader, find_datasets(reader).values()):
         store.command(f"TRUNCATE TABLE perptape.{name}_log")
     hours = (DAY_US, DAY_US + 5 * US_PER_HOUR)
     batches = [
