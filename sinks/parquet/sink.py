@@ -126,7 +126,7 @@ class ParquetSink:
     ) -> None:
         try:
             while not stop.is_set() and await _in(worker, _step, steps):
-                self._metrics.turns.inc()
+                self._show_life()
         finally:
             await _in(worker, steps.close)
 
@@ -139,16 +139,20 @@ class ParquetSink:
         return self._backoff.next_seconds()
 
     async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
-        """Wait, and show meanwhile that we live, but not where our own folder fails."""
+        """Wait, and show meanwhile that we live."""
         until = time.monotonic() + seconds
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
-            if self._trouble != "folder":
-                self._metrics.turns.inc()
+            self._show_life()
             try:
                 async with asyncio.timeout(min(left, self._settings.tick_seconds)):
                     await stop.wait()
             except TimeoutError:
                 continue
+
+    def _show_life(self) -> None:
+        """Count a step, but none while the folder fails: that is for somebody to set right."""
+        if self._trouble != "folder":
+            self._metrics.turns.inc()
 
     def _hang_up(self) -> None:
         reader, self._reader = self._reader, None

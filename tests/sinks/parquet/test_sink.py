@@ -124,13 +124,17 @@ async def test_a_folder_that_cannot_be_written_is_said_once_and_shows_in_its_hea
     failures = metrics.parquet.failures.labels("folder")._value
     await put(store, TRADES, batch("FULL", [trade(1)]))
     await served.start()
-    (tmp_path / "trades").write_text("in the way")
+    (tmp_path / "trades").mkdir()
+    (tmp_path / "trades" / "date=2026-09-21").write_text("in the way")
     with capture_logs() as logs:
         async with running(
             ParquetSink(served.open, tmp_path, settings=FAST, metrics=metrics.parquet)
         ):
-            await until(lambda: failures.get() >= 3)
-            (tmp_path / "trades").unlink()
+            await until(lambda: failures.get() >= 1)
+            turns = metrics.parquet.turns._value.get()
+            await until(lambda: failures.get() >= 4)
+            assert metrics.parquet.turns._value.get() == turns
+            (tmp_path / "trades" / "date=2026-09-21").unlink()
             await until(
                 lambda: bool(versions(tmp_path)) and metrics.parquet.complete._value.get() > 0
             )
