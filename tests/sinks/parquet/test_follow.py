@@ -202,8 +202,10 @@ def test_a_revision_that_moves_a_row_to_another_hour_takes_it_out_of_its_file(
 def test_a_file_whose_rows_are_gone_is_removed_but_not_one_of_an_hour_without_rows(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
+    put_all(few, batch("BTC", [trade(1, DAY_US + 10 * US_PER_HOUR)]), epoch=6)
+    few.command("OPTIMIZE TABLE perptape.trades_log FINAL")
     follow = followed(follower(tmp_path), reader)
-    hour_5 = "event_time >= '2026-09-21 05:00:00'"
+    hour_5 = "toHour(event_time) = 5"
     few.command(
         f"ALTER TABLE perptape.trades_log DELETE WHERE {hour_5} OR venue = 'okx' "
         "SETTINGS mutations_sync = 1"
@@ -216,22 +218,26 @@ def test_a_file_whose_rows_are_gone_is_removed_but_not_one_of_an_hour_without_ro
         FIRST,
         f"{place}/venue=binance/part-05.parquet",
         f"{place}/venue=okx/part-05.parquet",
+        f"{place}/venue=binance/part-10.parquet",
     }
 
 
 def test_files_of_rows_that_the_store_drops_with_age_stay_as_they_are(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    first, *_ = documents(BOOKS, "AGED")
-    other = {**first, "symbol": "OTHER-USDT-PERP"}
-    third = {**first, "asset": "AGED9"}
-    asyncio.run(put(few, BOOKS, first, other, third))
+    asyncio.run(put(few, BOOKS, next(documents(BOOKS, "AGED"))))
+    for changed in ("second_start + 1 AS second_start", "'AGED9' AS asset"):
+        few.command(
+            f"INSERT INTO perptape.books_log SELECT * REPLACE ({changed}) FROM perptape.books_log"
+        )
+    few.command("OPTIMIZE TABLE perptape.books_log FINAL")
     follow = followed(follower(tmp_path), reader)
     before = contents(tmp_path / "books")
     few.command(
-        "ALTER TABLE perptape.books_log DELETE WHERE symbol = 'OTHER-USDT-PERP' OR asset = 'AGED9' "
-        "SETTINGS mutations_sync = 1"
+        "ALTER TABLE perptape.books_log DELETE WHERE asset = 'AGED9' OR second_start = "
+        "(SELECT max(second_start) FROM perptape.books_log) SETTINGS mutations_sync = 1"
     )
+    assert few.query("SELECT count() FROM books_log FINAL").rows == [(1,)]
 
     followed(follow, reader)
     followed(follower(tmp_path), reader)
