@@ -114,8 +114,9 @@ class Follower:
     def _look(self, reader: Reader) -> dict[str, Dataset]:
         """Ask for tables and parts, and return the datasets."""
         datasets = find_datasets(reader)
-        if self._saved is None:
-            self._saved = self._load(store_of(reader), datasets)
+        store = store_of(reader)
+        if self._saved is None or self._saved.store != store:
+            self._saved = self._load(store, datasets)
         parts = list_parts(reader, datasets.values())
         for name, dataset in datasets.items():
             kept = self._saved.datasets.get(name)
@@ -125,8 +126,13 @@ class Follower:
         return datasets
 
     def _load(self, store: str, datasets: Mapping[str, Dataset]) -> State:
-        """Read what the folder has; a dataset whose own folder is missing has nothing."""
+        """Read what the folder has; a dataset whose own folder is missing has nothing.
+
+        A folder that has nothing yet is that of this store from now on.
+        """
         state = load_state(self._out, store)
+        if not state.datasets:
+            save_state(self._out, state)
         there = {name: kept for name, kept in state.datasets.items() if (self._out / name).is_dir()}
         self._pending = Pending({name: kept.parts for name, kept in there.items()})
         for name in datasets:

@@ -15,6 +15,7 @@ from schemas.trades import TradeBatch
 from schemas.units import US_PER_DAY, US_PER_HOUR
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import Store
+from sinks.clickhouse.migrate import apply
 from sinks.clickhouse.sink import ClickHouseSink
 from sinks.parquet.datasets import find_datasets
 from sinks.parquet.follow import Follower, FollowSettings
@@ -26,14 +27,7 @@ from tests.sinks.clickhouse.markets import ROUGH
 from tests.sinks.clickhouse.memory_bus import MemoryBus
 from tests.sinks.clickhouse.published import documents, put
 from tests.sinks.clickhouse.records import DAY_US, batch, trade
-from tests.sinks.parquet.rows import (
-    contents,
-    exported,
-    followed,
-    same_as_tables,
-    versions,
-    written,
-)
+from tests.sinks.parquet.rows import contents, exported, followed, same_as_tables, versions, written
 
 __all__ = ["store"]
 FIRST = "trades/date=2026-09-21/asset=BTC/venue=binance/part-00.parquet"
@@ -70,15 +64,11 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def follower(out: Path, **more: object) -> Follower:
-    return Follower(out, **more)  # type: ignore[arg-type]
-
-
 def test_files_are_as_the_tables_while_a_market_with_late_trades_and_revisions_flows(
     store: Store, reader: Reader, tmp_path: Path
 ) -> None:
     batches = ROUGH.but(seconds=260).batches()
-    bus, follow = MemoryBus(), follower(tmp_path)
+    bus, follow = MemoryBus(), Follower(tmp_path)
     run = Runner()
     slices = 2
     for number in range(slices):
@@ -100,13 +90,13 @@ def test_files_are_as_the_tables_while_a_market_with_late_trades_and_revisions_f
 def test_a_round_without_news_writes_nothing_nor_does_a_restart(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     state = (tmp_path / STATE_FILE).stat().st_ino
     before = versions(tmp_path)
     assert len(before) == 4
 
     followed(follow, reader)
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
 
     assert versions(tmp_path) == before
     assert (tmp_path / STATE_FILE).stat().st_ino == state
@@ -115,12 +105,12 @@ def test_a_round_without_news_writes_nothing_nor_does_a_restart(
 def test_without_its_state_all_is_compared_and_nothing_written(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
     before = versions(tmp_path)
     (tmp_path / STATE_FILE).write_bytes(b"\x00")
     metrics = Metrics()
 
-    followed(follower(tmp_path, metrics=metrics.parquet), reader)
+    followed(Follower(tmp_path, metrics=metrics.parquet), reader)
 
     assert versions(tmp_path) == before
     labels = {"dataset": "trades", "result": "unchanged"}
@@ -130,7 +120,7 @@ def test_without_its_state_all_is_compared_and_nothing_written(
 def test_rows_delivered_again_and_merged_parts_write_nothing(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     before = versions(tmp_path)
     few.command("INSERT INTO perptape.trades_log SELECT * FROM perptape.trades_log LIMIT 5")
     few.command("OPTIMIZE TABLE perptape.trades_log FINAL")
@@ -144,13 +134,13 @@ def test_rows_delivered_again_and_merged_parts_write_nothing(
 def test_only_files_of_what_came_are_written_however_old_it_is(
     few: Store, reader: Reader, tmp_path: Path, restarted: bool
 ) -> None:
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     before = versions(tmp_path)
     late = DAY_US + 30_000_000
     last_year = DAY_US - 365 * US_PER_DAY
     put_all(few, batch("BTC", [trade(9, late)]), batch("ETH", [trade(1, last_year)]), epoch=6)
 
-    followed(follower(tmp_path) if restarted else follow, reader)
+    followed(Follower(tmp_path) if restarted else follow, reader)
 
     eth = "trades/date=2025-09-21/asset=ETH/venue=binance/part-00.parquet"
     assert written(before, tmp_path) == {FIRST, eth}
@@ -160,7 +150,7 @@ def test_only_files_of_what_came_are_written_however_old_it_is(
 def test_a_revision_in_the_place_of_a_row_is_written(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     before = versions(tmp_path)
     few.command(
         "INSERT INTO perptape.trades_log SELECT * REPLACE (revision + 1 AS revision, "
@@ -184,7 +174,7 @@ def test_a_revision_that_moves_a_row_to_another_hour_takes_it_out_of_its_file(
 ) -> None:
     first = next(documents(topic, "MOVES"))
     asyncio.run(put(few, topic, first))
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     (before,) = (tmp_path / dataset).rglob("*.parquet")
     few.command(
         f"INSERT INTO perptape.{dataset}_log SELECT * REPLACE (revision + 1 AS revision, "
@@ -204,7 +194,7 @@ def test_a_file_whose_rows_are_gone_is_removed_but_not_one_of_an_hour_without_ro
 ) -> None:
     put_all(few, batch("BTC", [trade(1, DAY_US + 10 * US_PER_HOUR)]), epoch=6)
     few.command("OPTIMIZE TABLE perptape.trades_log FINAL")
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     hour_5 = "toHour(event_time) = 5"
     few.command(
         f"ALTER TABLE perptape.trades_log DELETE WHERE {hour_5} OR venue = 'okx' "
@@ -231,7 +221,7 @@ def test_files_of_rows_that_the_store_drops_with_age_stay_as_they_are(
             f"INSERT INTO perptape.books_log SELECT * REPLACE ({changed}) FROM perptape.books_log"
         )
     few.command("OPTIMIZE TABLE perptape.books_log FINAL")
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     before = contents(tmp_path / "books")
     few.command(
         "ALTER TABLE perptape.books_log DELETE WHERE asset = 'AGED9' OR second_start = "
@@ -240,7 +230,7 @@ def test_files_of_rows_that_the_store_drops_with_age_stay_as_they_are(
     assert few.query("SELECT count() FROM books_log FINAL").rows == [(1,)]
 
     followed(follow, reader)
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
 
     assert len(before) == 2
     assert contents(tmp_path / "books") == before
@@ -250,8 +240,9 @@ def test_an_export_makes_the_files_of_the_sink(few: Store, reader: Reader, tmp_p
     exported(reader, "trades", tmp_path)
     before = versions(tmp_path)
 
-    followed(follower(tmp_path), reader)
-    followed(follower(tmp_path / "other"), reader)
+    followed(Follower(tmp_path), reader)
+    (tmp_path / "other").mkdir()
+    followed(Follower(tmp_path / "other"), reader)
 
     assert versions(tmp_path / "other").keys() == before.keys()
     assert not written(before, tmp_path) - {f"other/{name}" for name in before}
@@ -261,14 +252,14 @@ def test_an_export_makes_the_files_of_the_sink(few: Store, reader: Reader, tmp_p
 def test_a_file_that_is_damaged_or_missing_is_made_again_once_all_is_compared(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
     before = contents(tmp_path / "trades")
     first, second, *_ = sorted(before)
     (tmp_path / "trades" / first).write_bytes(b"PAR1 no more")
     (tmp_path / "trades" / second).unlink()
     (tmp_path / STATE_FILE).unlink()
 
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
 
     assert contents(tmp_path / "trades") == before
 
@@ -276,21 +267,21 @@ def test_a_file_that_is_damaged_or_missing_is_made_again_once_all_is_compared(
 def test_a_dataset_whose_folder_was_removed_is_made_again_at_the_next_start(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
     before = contents(tmp_path / "trades")
     shutil.rmtree(tmp_path / "trades")
 
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
 
     assert contents(tmp_path / "trades") == before
 
 
 def test_a_column_more_has_files_written_again(few: Store, reader: Reader, tmp_path: Path) -> None:
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
     before = versions(tmp_path)
     few.command("ALTER TABLE perptape.trades_log ADD COLUMN more UInt8 DEFAULT 7")
     try:
-        followed(follower(tmp_path), reader)
+        followed(Follower(tmp_path), reader)
         assert written(before, tmp_path) == set(before)
         assert same_as_tables(few, reader, tmp_path) == 12
     finally:
@@ -300,14 +291,14 @@ def test_a_column_more_has_files_written_again(few: Store, reader: Reader, tmp_p
 def test_a_round_that_breaks_off_leaves_whole_files_and_is_made_up_for(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    follow = follower(tmp_path, settings=FollowSettings(limit_rows=1))
+    follow = Follower(tmp_path, settings=FollowSettings(limit_rows=1))
     steps = follow.round(reader)
     for _ in range(3):
         next(steps)
-    assert [path.name for path in files_in(tmp_path)] == [".unfinished"]
+    assert {path.name for path in files_in(tmp_path)} == {STATE_FILE, ".unfinished"}
     steps.close()
 
-    assert not files_in(tmp_path)
+    assert files_in(tmp_path) == [tmp_path / STATE_FILE]
     followed(follow, reader)
     assert same_as_tables(few, reader, tmp_path) == 12
 
@@ -318,7 +309,7 @@ def test_what_a_killed_process_left_unfinished_is_removed_at_the_start(
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / ".unfinished").write_bytes(b"half a file")
 
-    followed(follower(tmp_path), reader)
+    followed(Follower(tmp_path), reader)
 
     assert not (tmp_path / "books" / ".unfinished").exists()
 
@@ -326,7 +317,7 @@ def test_what_a_killed_process_left_unfinished_is_removed_at_the_start(
 def test_a_full_disk_leaves_the_files_of_before_and_is_made_up_for(
     few: Store, reader: Reader, tmp_path: Path
 ) -> None:
-    follow = followed(follower(tmp_path), reader)
+    follow = followed(Follower(tmp_path), reader)
     before = contents(tmp_path / "trades")
     put_all(few, batch("BTC", [trade(9)]), epoch=6)
     (tmp_path / "trades" / ".unfinished").symlink_to("/dev/full")
@@ -345,7 +336,7 @@ def test_a_table_that_cannot_be_read_does_not_hold_up_the_others(
 ) -> None:
     asyncio.run(put(few, BOOKS, next(documents(BOOKS, "HELD"))))
     metrics = Metrics()
-    follow = follower(tmp_path, metrics=metrics.parquet)
+    follow = Follower(tmp_path, metrics=metrics.parquet)
     steps = follow.round(reader)
     next(steps)
     few.command("DETACH TABLE perptape.books_log")
@@ -367,7 +358,7 @@ def test_old_days_come_to_their_turn_after_the_newest_however_short_a_round_is(
     days = 3 + len(find_datasets(reader))
     old = [trade(1, DAY_US - day * US_PER_DAY, day) for day in range(1, days)]
     put_all(few, batch("OLD", old), epoch=6)
-    follow = follower(tmp_path, settings=FollowSettings(round_seconds=0.0))
+    follow = Follower(tmp_path, settings=FollowSettings(round_seconds=0.0))
 
     list(follow.round(reader))
     left, before = follow.pending, versions(tmp_path)
@@ -385,6 +376,20 @@ def test_a_folder_of_another_store_is_refused(few: Store, reader: Reader, tmp_pa
     save_state(tmp_path, State(store="another"))
 
     with pytest.raises(ConfigurationError, match="filled from another store"):
-        followed(follower(tmp_path), reader)
+        followed(Follower(tmp_path), reader)
+
+    assert not versions(tmp_path)
+
+
+def test_a_store_that_is_made_anew_under_way_is_another_one(
+    few: Store, reader: Reader, tmp_path: Path
+) -> None:
+    follow = Follower(tmp_path)
+    next(follow.round(reader))
+    few.command("DROP DATABASE perptape SYNC")
+    apply(few)
+
+    with pytest.raises(ConfigurationError, match="filled from another store"):
+        followed(follow, reader)
 
     assert not versions(tmp_path)
