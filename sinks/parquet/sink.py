@@ -1,9 +1,13 @@
 """The Parquet sink: files of all tables that follow the store while it fills.
 
 It follows the store and not the log, because the store is what settles revisions and deliveries
-that are repeated. What it costs and how late files are: deploy/README.md, section Parquet. A row
-is in its file by the end of the round that begins after it was stored, so after
-`round_seconds` and the time that a round takes; a file that nothing new touches is left alone.
+that are repeated. A row is in its file by the end of the round that begins after it was stored:
+after `round_seconds` at most, and the time that a round takes.
+
+Each round writes what there is of the open hour anew; a file that nothing new touches is left
+alone. Measured on six assets (1.4 million rows an hour, the engine's work included): 24 s of a
+processor to write an hour once, so 2.5 minutes for the twelve rounds of an hour, 4 % of one. Rounds
+each minute would be a fifth of one, which is why they are not the default.
 
 It never opens the folder of an embedded store, which is for the process that fills it.
 """
