@@ -92,13 +92,6 @@ def clickhouse(
 
 
 @sink_app.command()
-def webhook(bus: BusOption = None, log: LogOption = None, seconds: SecondsOption = None) -> None:
-    """Post alerts, signed, to the address of the setting alert_webhook_url."""
-    settings = load_settings(bus=bus, log=log)
-    end(execute(settings, stage("runtime.cli.services").run_webhook(settings, Console(), seconds)))
-
-
-@sink_app.command()
 def parquet(
     out: Annotated[Path, typer.Option("--out", help="Folder of the files; made when missing.")],
     store: StoreOption = None,
@@ -106,8 +99,15 @@ def parquet(
 ) -> None:
     """Keep Parquet files of all tables as the store is, which another process serves."""
     settings = load_settings(store=store, clickhouse_url=None if store is None else "")
-    work = stage("runtime.cli.services").run_parquet(settings, Console(), out, seconds)
+    work = stage("runtime.cli.parquet").run_parquet(settings, Console(), out, seconds)
     end(execute(settings, work))
+
+
+@sink_app.command()
+def webhook(bus: BusOption = None, log: LogOption = None, seconds: SecondsOption = None) -> None:
+    """Post alerts, signed, to the address of the setting alert_webhook_url."""
+    settings = load_settings(bus=bus, log=log)
+    end(execute(settings, stage("runtime.cli.services").run_webhook(settings, Console(), seconds)))
 
 
 def migrate(store: StoreOption = None) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -133,30 +131,6 @@ async def run_webhook(settings: Settings, console: Console, seconds: float | Non
             sink = make_webhook(settings, bus, metrics, SystemClock())
             async with stopping_after(seconds, stop):
                 await sink.run(stop)
-
-    return await run_until_stopped(work)
-
-
-async def run_parquet(
-    settings: Settings, console: Console, out: Path, seconds: float | None
-) -> bool:
-    """Keep a folder of Parquet files as the store is; return whether a signal ended it.
-
-    Raises:
-        ConfigurationError: the folder is another's, or cannot be had.
-    """
-    open_store = partial(stage("sinks.clickhouse.access").open_beside, settings.stored_in)
-    sink = stage("sinks.parquet.sink")
-
-    async def work(stop: asyncio.Event) -> None:
-        async with metered(settings, "parquet") as metrics, stopping_after(seconds, stop):
-            metrics.watch_disk("parquet", out)
-            where = f"{settings.store_name} to {out}"
-            console.print(f"[bold]perptape parquet[/]: {where}   Stop: Ctrl-C", highlight=False)
-            bounds = sink.ParquetSettings(round_seconds=settings.parquet_seconds)
-            await sink.ParquetSink(open_store, out, settings=bounds, metrics=metrics.parquet).run(
-                stop
-            )
 
     return await run_until_stopped(work)
 

@@ -81,11 +81,22 @@ def open_reader(target: Path | str) -> Reader:
         StoreError: the server does not answer.
     """
     if isinstance(target, str) and is_address(target):
-        return _open_server(target)
+        server = open_store(target)
+        server.use(DATABASE)
+        return Reader(server, guarded=False, exclusive=False)
     path = Path(target).resolve()
     if not (path / "metadata").is_dir():
         raise ConfigurationError(f"there is no store in {target}; {_HOW_TO_MAKE_ONE}")
-    return _open_served(path) or _open_folder(path)
+    address = _address(path)
+    if address is not None:
+        try:
+            served = open_store(f"http://{address.host}:{address.port}")
+        except StoreError:
+            pass  # the process ended without removing its address, and its number may be another's
+        else:
+            served.use(DATABASE)
+            return Reader(served, guarded=True, exclusive=False)
+    return _open_folder(path)
 
 
 def open_beside(target: Path | str) -> Reader:
@@ -94,30 +105,12 @@ def open_beside(target: Path | str) -> Reader:
     Raises:
         StoreError: the server does not answer, or no process serves the folder now.
     """
-    if isinstance(target, str) and is_address(target):
-        return _open_server(target)
-    served = _open_served(Path(target).resolve())
-    if served is None:
-        raise StoreError(f"no process serves the store in {target}; `perptape up` does")
-    return served
-
-
-def _open_server(url: str) -> Reader:
-    server = open_store(url)
-    server.use(DATABASE)
-    return Reader(server, guarded=False, exclusive=False)
-
-
-def _open_served(path: Path) -> Reader | None:
-    address = _address(path)
-    if address is None:
-        return None
-    try:
-        served = open_store(f"http://{address.host}:{address.port}")
-    except StoreError:
-        return None  # it ended without removing its address, and its number may be another's
-    served.use(DATABASE)
-    return Reader(served, guarded=True, exclusive=False)
+    if not is_address(str(target)):
+        address = _address(Path(target).resolve())
+        if address is None:
+            raise StoreError(f"no process serves the store in {target}; `perptape up` does")
+        target = f"http://{address.host}:{address.port}"
+    return open_reader(target)
 
 
 def _open_folder(path: Path) -> Reader:
