@@ -80,18 +80,6 @@ def process(
 
 
 @sink_app.command()
-def clickhouse(
-    bus: BusOption = None,
-    log: LogOption = None,
-    store: StoreOption = None,
-    seconds: SecondsOption = None,
-) -> None:
-    """Fill the ClickHouse store (a server, or the embedded one) from the log."""
-    settings = load_settings(bus=bus, log=log, store=store)
-    end(execute(settings, stage("runtime.cli.services").run_sink(settings, Console(), seconds)))
-
-
-@sink_app.command()
 def parquet(
     out: Annotated[Path, typer.Option("--out", help="Folder of the files; made when missing.")],
     store: StoreOption = None,
@@ -101,6 +89,18 @@ def parquet(
     settings = load_settings(store=store, clickhouse_url=None if store is None else "")
     work = stage("runtime.cli.parquet").run_parquet(settings, Console(), out, seconds)
     end(execute(settings, work))
+
+
+@sink_app.command()
+def clickhouse(
+    bus: BusOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    seconds: SecondsOption = None,
+) -> None:
+    """Fill the ClickHouse store (a server, or the embedded one) from the log."""
+    settings = load_settings(bus=bus, log=log, store=store)
+    end(execute(settings, stage("runtime.cli.services").run_sink(settings, Console(), seconds)))
 
 
 @sink_app.command()
