@@ -21,7 +21,7 @@ from tests.sinks.clickhouse.records import DAY_US
 from tests.sinks.parquet.conftest import MINUTES
 from tests.sinks.parquet.rows import DAY, NEXT_DAY, contents, exported, read
 
-WITHOUT_DAYS = {"backfills", "instruments"}
+WITHOUT_DAYS = {"backfills", "instruments", "sink_positions"}
 WITHOUT_EXAMPLES = {"reconciliations"}
 
 
