@@ -105,6 +105,9 @@ class Settings(BaseSettings):
         True, description="Whether all of the order flow is computed, or footprint and CVD alone."
     )
     grids: dict[str, AssetGrid] = Field({}, description="Grids of assets, over the built-in ones.")
+    parquet_seconds: float = Field(
+        300, ge=1, le=3600, description="How often the Parquet sink looks for what is new."
+    )
     http_port: int = Field(8123, ge=0, le=65535, description="Port of the read-only SQL server.")
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics are served at.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of the metrics; 0 is off.")

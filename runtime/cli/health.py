@@ -136,11 +136,17 @@ def _posting(page: Page) -> Duty:
     return Duty("looks for alerts", page.get("perptape_webhook_polls_total", 0))
 
 
+def _following(page: Page) -> Duty:
+    """Waiting for the store is a step too: that it is away is no fault of ours."""
+    return Duty("steps of the files", page.get("perptape_parquet_turns_total", 0))
+
+
 _STAGES: Mapping[str, Iterable[Callable[[Page], Duty]]] = {
     "collect": (_collecting,),
     "process": (_processing,),
     "sink": (_sinking,),
     "webhook": (_posting,),
+    "parquet": (_following,),
     "up": (_collecting, _processing, _sinking),
 }
 

@@ -1,5 +1,6 @@
 """The commands that run one stage each, for desks that have more than one process."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +77,18 @@ def process(
     services = stage("runtime.cli.services")
     chosen = host.value if host is not None else None
     end(execute(settings, services.run_process(settings, Console(), chosen, seconds)))
+
+
+@sink_app.command()
+def parquet(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the files; made when missing.")],
+    store: StoreOption = None,
+    seconds: SecondsOption = None,
+) -> None:
+    """Keep Parquet files of all tables as the store is, which another process serves."""
+    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    work = stage("runtime.cli.parquet").run_parquet(settings, Console(), out, seconds)
+    end(execute(settings, work))
 
 
 @sink_app.command()

@@ -154,3 +154,17 @@ def _server_of(path: Path) -> _Address | None:
     except PermissionError:
         pass  # it lives, under another user
     return address
+
+
+def open_beside(target: Path | str) -> Reader:
+    """Open a store for reading without ever holding its folder, which others need.
+
+    Raises:
+        StoreError: the server does not answer, or no process serves the folder now.
+    """
+    if not is_address(str(target)):
+        address = _address(Path(target).resolve())
+        if address is None:
+            raise StoreError(f"no process serves the store in {target}; `perptape up` does")
+        target = f"http://{address.host}:{address.port}"
+    return open_reader(target)

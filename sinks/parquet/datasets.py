@@ -1,9 +1,12 @@
 """What can be exported: the store's tables that have assets and days, and how one is asked."""
 
+import hashlib
 import re
 from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, StoreError
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import DATABASE
 from sinks.clickhouse.cluster import LOCAL
@@ -12,7 +15,8 @@ SUFFIX = "_log"
 
 # On a cluster it is the table of the shard that has keys.
 _TABLES = f"""
-SELECT replaceRegexpOne(name, '{LOCAL}$', '') AS dataset, partition_key, sorting_key
+SELECT replaceRegexpOne(name, '{LOCAL}$', '') AS dataset, partition_key, sorting_key,
+       engine_full
 FROM system.tables
 WHERE database = '{DATABASE}' AND match(name, '{SUFFIX}({LOCAL})?$') AND engine != 'Distributed'
 ORDER BY dataset
@@ -24,9 +28,20 @@ WHERE database = '{DATABASE}' AND endsWith(table, '{SUFFIX}') ORDER BY table, po
 _ENUM = re.compile(r"Enum(?:8|16)\((?:'(?:[^'\\]|\\.)*' = -?\d+(?:, )?)+\)")
 _SECONDS = re.compile(r"\bDateTime\(")
 _TIME = re.compile(r"to(?:Date|YYYYMM)\((\w+)\)")
+_STORE = f"SELECT toString(uuid) FROM system.databases WHERE name = '{DATABASE}'"  # noqa: S608
+_LAYOUT = 1
+"""Another number has every file written again."""
 
 
-@dataclass(frozen=True, slots=True)
+class Reach(Enum):
+    """Inside of what the revisions of a row stay."""
+
+    HOUR = 1
+    DAY = 2
+    MONTH = 3
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A table whose rows have an asset and a time.
 
@@ -36,6 +51,7 @@ class Dataset:
         key: the columns that tell rows apart, in the table's order.
         columns: names and types, in the table's order.
         by_venue: each row is of one venue. Rows with a scope may be of all of them.
+        expires: the store drops old rows by itself.
     """
 
     name: str
@@ -43,6 +59,7 @@ class Dataset:
     key: str
     columns: tuple[tuple[str, str], ...]
     by_venue: bool
+    expires: bool
 
     @property
     def table(self) -> str:
@@ -64,6 +81,20 @@ class Dataset:
         """Every column under its name, as a type that Arrow has too."""
         return ", ".join(_exported(name, type_) for name, type_ in self.columns)
 
+    @property
+    def reach(self) -> Reach:
+        """How far from its time an earlier revision of a row may be, by what the key has of it."""
+        key = self.key.split(", ")
+        if self.time in key:
+            return Reach.HOUR
+        return Reach.DAY if f"toDate({self.time})" in key else Reach.MONTH
+
+    @cached_property
+    def form(self) -> str:
+        """What the form of a file depends on, shortened: columns, their types, and the layout."""
+        text = f"{_LAYOUT} {self.selected} {self.columns}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
 
 def find_dataset(reader: Reader, name: str) -> Dataset:
     """Return a dataset by its name.
@@ -72,22 +103,48 @@ def find_dataset(reader: Reader, name: str) -> Dataset:
         ConfigurationError: the store has no such table.
         StoreError: the store is away.
     """
+    datasets = find_datasets(reader)
+    if name not in datasets:
+        raise ConfigurationError(f"no dataset {name!r}; there are: {', '.join(datasets) or 'none'}")
+    return datasets[name]
+
+
+def find_datasets(reader: Reader) -> dict[str, Dataset]:
+    """Return all that can be exported, by name.
+
+    Raises:
+        StoreError: the store is away.
+    """
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, column, type_ in reader.query(_COLUMNS).rows:
         columns.setdefault(table, []).append((column, type_))
     datasets = {}
-    for table, partition_key, key in reader.query(_TABLES).rows:
+    for table, partition_key, key, engine in reader.query(_TABLES).rows:
         time = _TIME.fullmatch(partition_key)
         names = {column for column, _ in columns[table]}
         if time is not None and "asset" in names:
-            of_venues = "venue" in names and "scope" not in names
             found = Dataset(
-                table.removesuffix(SUFFIX), time[1], key, tuple(columns[table]), of_venues
+                name=table.removesuffix(SUFFIX),
+                time=time[1],
+                key=key,
+                columns=tuple(columns[table]),
+                by_venue="venue" in names and "scope" not in names,
+                expires=" TTL " in engine,
             )
             datasets[found.name] = found
-    if name not in datasets:
-        raise ConfigurationError(f"no dataset {name!r}; there are: {', '.join(datasets) or 'none'}")
-    return datasets[name]
+    return datasets
+
+
+def store_of(reader: Reader) -> str:
+    """Return what tells this store from others: tables that are made anew are another one.
+
+    Raises:
+        StoreError: the store is away, or has no tables yet.
+    """
+    rows = reader.query(_STORE).rows
+    if not rows:
+        raise StoreError("the store has no tables yet")
+    return str(rows[0][0])
 
 
 def _exported(name: str, type_: str) -> str:

@@ -1,4 +1,4 @@
-"""The rows of a table as Parquet files, a day and asset at a time.
+"""The rows of a table as Parquet files, a file at a time.
 
 The rows are those of the physical table as it is now, replaced ones left out, with all columns and
 their values; lists, decimals and times keep their types, enumerated values are texts. A file is
@@ -10,20 +10,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.units import US_PER_DAY
 from sinks.clickhouse.access import Reader
 from sinks.parquet.datasets import Dataset
-from sinks.parquet.files import PartitionFile, alone_in, folder_of
-from sinks.parquet.plan import (
-    FLAT_ROWS,
-    LONG_ROWS,
-    Asked,
-    Partition,
-    bounds,
-    days_of,
-    partitions_of,
-    pieces_of,
-    where,
-)
+from sinks.parquet.files import alone_in
+from sinks.parquet.plan import Asked, Partition, days_of, partitions_of, start_of
+from sinks.parquet.write import write
 
 
 @dataclass(slots=True)
@@ -40,7 +32,7 @@ class Exported:
 def export(
     reader: Reader, dataset: Dataset, asked: Asked, out: Path, limit_rows: int | None = None
 ) -> Generator[Exported, None, None]:
-    """Write `OUT/<dataset>/date=.../asset=.../[venue=.../]part-0.parquet`; say so piece by piece.
+    """Write `OUT/<dataset>/date=.../asset=.../[venue=.../]part-*.parquet`; say so piece by piece.
 
     Closing the iterator leaves complete files and nothing else.
 
@@ -57,13 +49,15 @@ def export(
         StoreError: the store went away.
         OSError: a file cannot be written.
     """
-    limit = limit_rows or (LONG_ROWS if dataset.has_lists else FLAT_ROWS)
     done = Exported()
     root = out / dataset.name
-    with alone_in(root):
+    with alone_in(out, shared=True), alone_in(root):
         for day in days_of(reader, dataset, asked):
-            for partition in partitions_of(reader, dataset, day, asked.assets):
-                yield from _write(reader, dataset, partition, root, limit, done)
+            start_us = start_of(day)
+            for partition in partitions_of(
+                reader, dataset, start_us, start_us + US_PER_DAY, asked.assets
+            ):
+                yield from _write(reader, dataset, partition, root, limit_rows, done)
 
 
 def _write(
@@ -71,24 +65,19 @@ def _write(
     dataset: Dataset,
     partition: Partition,
     root: Path,
-    limit_rows: int,
+    limit_rows: int | None,
     done: Exported,
 ) -> Generator[Exported, None, None]:
-    folder = folder_of(root, partition.day.isoformat(), partition.asset, partition.venue)
-    file = PartitionFile(folder)
-    done.path, done.path_rows = file.path, 0
-    sql = (
-        f"SELECT {dataset.selected} FROM {dataset.table} FINAL "  # noqa: S608
-        f"WHERE {where(dataset)} ORDER BY {dataset.time}, {dataset.key}"
-    )
+    steps = write(reader, dataset, partition, root, limit_rows)
     try:
-        for from_us, until_us in pieces_of(reader, dataset, partition, limit_rows):
-            file.write(reader.arrow_stream(sql, bounds(partition, from_us, until_us)))
-            done.path_rows = file.rows
+        while True:
+            file = next(steps)
+            done.path, done.path_rows = file.path, file.rows
             yield done
-        done.size_bytes += file.complete()
+    except StopIteration as stopped:
+        done.size_bytes += stopped.value
     finally:
-        file.discard()
+        steps.close()
     done.files += 1
-    done.rows += file.rows
+    done.rows += done.path_rows
     yield done

@@ -1,11 +1,11 @@
-"""Which files an export has, and in which pieces their rows are asked for. Reads the store only."""
+"""Which files there are, and in which pieces their rows are asked for. Reads the store only."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from schemas.units import US_PER_DAY, US_PER_SECOND
+from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
 from sinks.clickhouse.access import Reader
 from sinks.parquet.datasets import Dataset
 
@@ -20,7 +20,7 @@ _SPAN = (
     "{time} >= fromUnixTimestamp64Micro({{from_us:Int64}}, 'UTC') "
     "AND {time} < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC')"
 )
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,22 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The rows of one file."""
+    """The rows of one file: those of an hour, of an asset, and perhaps of a venue.
 
-    day: date
+    Args:
+        hour_us: the start of the hour.
+        asset: of all rows.
+        venue: of all rows, None where they may be of several.
+        rows: how many there are.
+        fingerprint: of their keys and revisions and the form of the file; equal rows have equal
+            ones, and others, but for chance, another.
+    """
+
+    hour_us: int
     asset: str
     venue: str | None
     rows: int
-
-    @property
-    def span_us(self) -> tuple[int, int]:
-        """The day, from its first microsecond to that after its last."""
-        start_us = (self.day - _EPOCH).days * US_PER_DAY
-        return start_us, start_us + US_PER_DAY
+    fingerprint: str
 
 
 def days_of(reader: Reader, dataset: Dataset, asked: Asked) -> list[date]:
@@ -67,27 +71,51 @@ def days_of(reader: Reader, dataset: Dataset, asked: Asked) -> list[date]:
     return [row[0] for row in reader.query(sql, parameters).rows]
 
 
+def day_at(time_us: int) -> date:
+    """Return the day (UTC) that a time is in."""
+    return date.fromordinal(EPOCH.toordinal() + time_us // US_PER_DAY)
+
+
+def start_of(day: date) -> int:
+    """Return the first microsecond of a day."""
+    return (day.toordinal() - EPOCH.toordinal()) * US_PER_DAY
+
+
 def partitions_of(
-    reader: Reader, dataset: Dataset, day: date, assets: Sequence[str]
+    reader: Reader, dataset: Dataset, from_us: int, until_us: int, assets: Sequence[str] = ()
 ) -> list[Partition]:
-    """Return the files of a day, in order."""
-    from_us, until_us = Partition(day, "", None, 0).span_us
+    """Return the files of a span of whole hours, in order of time, asset and venue.
+
+    A fingerprint takes the revision of a row for its content: of two rows with the same key and
+    revision the store itself keeps any.
+    """
     among = " AND asset IN {assets:Array(String)}" if assets else ""
     sql = (
-        f"SELECT {dataset.partition}, count() FROM {dataset.table} FINAL "  # noqa: S608
-        f"WHERE {_SPAN.format(time=dataset.time)}{among} "
-        f"GROUP BY {dataset.partition} ORDER BY {dataset.partition}"
+        f"SELECT intDiv(toUnixTimestamp64Micro({dataset.time}), {US_PER_HOUR}) * {US_PER_HOUR} "  # noqa: S608
+        f"AS hour_us, {dataset.partition}, count(), "
+        f"hex(sum(cityHash64({dataset.key}, {dataset.time}, revision))) "
+        f"FROM {dataset.table} FINAL WHERE {_SPAN.format(time=dataset.time)}{among} "
+        f"GROUP BY hour_us, {dataset.partition} ORDER BY hour_us, {dataset.partition}"
     )
-    asked = {"from_us": from_us, "until_us": until_us}
+    asked: dict[str, Any] = {"from_us": from_us, "until_us": until_us}
     rows = reader.query(sql, {**asked, "assets": list(assets)} if assets else asked).rows
-    return [Partition(day, row[0], row[1] if dataset.by_venue else None, row[-1]) for row in rows]
+    return [
+        Partition(
+            hour_us=row[0],
+            asset=row[1],
+            venue=row[2] if dataset.by_venue else None,
+            rows=row[-2],
+            fingerprint=f"{dataset.form}-{row[-2]}-{row[-1]}",
+        )
+        for row in rows
+    ]
 
 
 def pieces_of(
     reader: Reader, dataset: Dataset, partition: Partition, limit_rows: int
 ) -> Iterator[tuple[int, int]]:
-    """Cut a file's day into spans of about so many rows; a minute is not cut."""
-    from_us, until_us = partition.span_us
+    """Cut a file's hour into spans of about so many rows; a minute is not cut."""
+    from_us, until_us = partition.hour_us, partition.hour_us + US_PER_HOUR
     if partition.rows > limit_rows:
         sql = (
             f"SELECT intDiv(toUnixTimestamp64Micro({dataset.time}), {_STEP_US}) * {_STEP_US} "  # noqa: S608

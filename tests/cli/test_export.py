@@ -11,7 +11,7 @@ from tests.cli.program import run
 from tests.sinks.clickhouse.published import put
 from tests.sinks.clickhouse.records import batch, trade
 
-FILE = "out/trades/date=2026-09-21/asset=BTC/venue=binance/part-0.parquet"
+FILE = "out/trades/date=2026-09-21/asset=BTC/venue=binance/part-00.parquet"
 
 
 @pytest.fixture

@@ -200,3 +200,13 @@ def test_a_webhook_is_well_while_it_looks_for_alerts_whatever_its_receiver_does(
     assert "looks for alerts: none for 61 s" in said
     metrics.webhook.polls.inc()
     assert health(settings)[0]
+
+
+def test_a_parquet_sink_is_well_while_it_takes_steps(tmp_path: Path, serve: Serve) -> None:
+    metrics = metrics_of("parquet")
+    settings = settings_of(tmp_path, serve(metrics).port)
+    assert health(settings) == (False, "0 steps of the files: none yet\n")
+    metrics.parquet.turns.inc()
+    assert health(settings)[0]
+    a_minute_passes(tmp_path, settings.metrics_port)
+    assert health(settings) == (False, "1 steps of the files: none for 61 s\n")

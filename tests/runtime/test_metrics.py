@@ -16,8 +16,9 @@ from runtime.metrics import LATENCY_BUCKETS, Metrics, serve_metrics
 UNITS = (
     "messages|trades|rejected|reconnects|connections|seconds|batches|records|bytes|outputs|rows"
     "|failures|deadletters|findings|books|rebalances|partitions|alerts|attempts|polls|bars"
+    "|turns|files|days"
 )
-NAME = re.compile(rf"perptape_(collector|bus|processor|sink|webhook|disk)_(\w+_)?({UNITS})")
+NAME = re.compile(rf"perptape_(collector|bus|processor|sink|webhook|parquet|disk)_(\w+_)?({UNITS})")
 
 
 def page(port: int) -> str:

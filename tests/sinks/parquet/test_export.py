@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ConfigurationError, StoreError
+from schemas.units import US_PER_HOUR
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import Store, open_store
 from sinks.clickhouse.handles import ReadLimits
 from sinks.clickhouse.server import StoreServer
 from sinks.parquet.datasets import find_dataset
 from sinks.parquet.export import export
-from sinks.parquet.files import PartitionFile, alone_in, folder_of
-from sinks.parquet.plan import Asked
+from sinks.parquet.files import PartitionFile, alone_in, path_of
+from sinks.parquet.plan import Asked, Partition
+from tests.sinks.clickhouse.records import DAY_US
 from tests.sinks.parquet.conftest import MINUTES
 from tests.sinks.parquet.rows import DAY, NEXT_DAY, contents, exported, read
 
-WITHOUT_DAYS = {"backfills", "instruments"}
+WITHOUT_DAYS = {"backfills", "instruments", "sink_positions"}
 WITHOUT_EXAMPLES = {"reconciliations"}
+
+
+def a_partition(asset: str) -> Partition:
+    return Partition(DAY_US + 2 * US_PER_HOUR, asset, "", 1, "")
 
 
 def test_every_table_is_exported_with_every_row_and_value(
@@ -62,7 +68,7 @@ def test_files_lie_by_day_asset_and_venue(reader: Reader, tmp_path: Path) -> Non
     exported(reader, "trades", tmp_path, Asked(assets=("BTC",)))
 
     assert set(contents(tmp_path)) == {
-        f"trades/date={day}/asset=BTC/venue={venue}/part-0.parquet"
+        f"trades/date={day}/asset=BTC/venue={venue}/part-00.parquet"
         for day in (DAY, NEXT_DAY)
         for venue in ("binance", "okx")
     }
@@ -127,7 +133,7 @@ def test_an_export_that_is_broken_off_leaves_whole_files_only(
     )
 
     next(steps)
-    hidden = [name for name in contents(tmp_path) if name.endswith(".new")]
+    hidden = [name for name in contents(tmp_path) if name.endswith(".unfinished")]
     steps.close()
 
     assert len(hidden) == 1
@@ -139,7 +145,7 @@ def test_an_export_that_is_broken_off_leaves_whole_files_only(
 
 
 def test_an_answer_that_broke_off_is_no_file(tmp_path: Path) -> None:
-    file = PartitionFile(tmp_path)
+    file = PartitionFile(tmp_path, a_partition("BTC"))
 
     with pytest.raises(StoreError, match="broke off"):
         file.write(b"\xff\xff\xff\xff\x10\x00")
@@ -162,9 +168,9 @@ def test_an_unknown_dataset_is_refused_with_those_there_are(reader: Reader) -> N
 
 
 def test_names_cannot_leave_the_folder(tmp_path: Path) -> None:
-    path = folder_of(tmp_path, DAY, "../../x", "")
+    path = path_of(tmp_path, a_partition("../../x"))
 
-    assert path == tmp_path / f"date={DAY}/asset=..%2F..%2Fx/venue="
+    assert path == tmp_path / f"date={DAY}/asset=..%2F..%2Fx/venue=/part-02.parquet"
 
 
 async def test_a_store_that_another_process_serves_gives_the_same_files(

@@ -1,4 +1,7 @@
-"""DuckDB and Polars read what is exported, in an environment of their own: `make tools`."""
+"""DuckDB and Polars read what the sink makes, in an environment of their own: `make tools`.
+
+An export makes the same files (test_follow), and ClickHouse reads them in every test beside this.
+"""
 
 import json
 import shutil
@@ -10,8 +13,8 @@ import pytest
 
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import Store
-from sinks.parquet.plan import Asked
-from tests.sinks.parquet.rows import exported
+from sinks.parquet.follow import Follower
+from tests.sinks.parquet.rows import followed, same_as_tables
 
 PYTHON = Path(__file__).parents[3] / "build" / "readers" / "bin" / "python"
 TABLES = ("trades", "footprints", "cascades", "profiles", "liquidation_levels", "books")
@@ -51,11 +54,19 @@ FROM trades_log FINAL ORDER BY ALL
 """
 
 
+@pytest.fixture(scope="module")
+def folder(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the sink makes of every table."""
+    out = tmp_path_factory.mktemp("files")
+    followed(Follower(out), reader)
+    return out
+
+
 @pytest.mark.parametrize("program", [DUCKDB, POLARS], ids=["duckdb", "polars"])
 def test_others_read_the_rows_and_values_of_the_tables(
-    filled: Store, reader: Reader, tmp_path: Path, program: str
+    filled: Store, folder: Path, program: str
 ) -> None:
-    found, counts = _read(program, reader, tmp_path)
+    found, counts = _read(program, folder)
 
     assert sorted(map(tuple, found)) == sorted(filled.query(TRADES).rows)
     assert counts == {
@@ -63,12 +74,16 @@ def test_others_read_the_rows_and_values_of_the_tables(
     }
 
 
-def _read(program: str, reader: Reader, out: Path) -> Any:
+def test_clickhouse_reads_every_row_and_value_of_every_table(
+    filled: Store, reader: Reader, folder: Path
+) -> None:
+    assert same_as_tables(filled, reader, folder) > 100
+
+
+def _read(program: str, out: Path) -> Any:
     python = shutil.which(PYTHON)
     if python is None:
         pytest.skip("DuckDB and Polars are not installed: `make tools`")
-    for name in TABLES:
-        exported(reader, name, out, Asked())
     arguments = [str(python), "-I", "-c", program, str(out), *TABLES]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
