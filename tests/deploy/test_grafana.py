@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from deploy.grafana.files import FOLDER, texts
+from deploy.grafana.macros import fill
 from sinks.clickhouse.client import Store
 from tests.deploy.grafana_rules import (
     METRICS,
     STORE,
     dashboards,
     expressions,
-    fill,
     panels,
     store_queries,
     variable_queries,
