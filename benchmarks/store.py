@@ -8,7 +8,6 @@ other tables. The footprints' goal is an answer within 100 ms for one hour of on
 """
 
 import os
-import statistics
 import tempfile
 from pathlib import Path
 
@@ -96,8 +95,11 @@ def print_hours(store: Store) -> None:
     for what, where in _HOURS.items():
         sql = f"{_HOUR} AND {where}"
         rows = store.query(f"SELECT count() FROM ({sql})").rows[0][0]  # noqa: S608  # ours
-        spent = statistics.median(store_pages.timed(store, sql) for _ in range(ROUNDS))
-        print(f"{what:<48}{rows:>9,} rows{spent:>8.0f} ms{spent / count:>8.0f}x")
+        spent, used = store_pages.typical([store_pages.timed(store, sql) for _ in range(ROUNDS)])
+        print(
+            f"{what:<48}{rows:>9,} rows{spent:>8.0f} ms, {used:.0f} ms of processors,"
+            f" {spent / count:.0f} times count()"
+        )
 
 
 def run(folder: Path) -> None:

@@ -7,8 +7,13 @@ _MACRO = re.compile(r"\$__(\w+?)(?:\(([^()]*)\)|(?![\w(]))")
 _VARIABLE = re.compile(r"\$\{(\w+):singlequote\}|\$(\w+)")
 
 
-def fill(sql: str, start_ms: int, end_ms: int, values: dict[str, list[str]]) -> str:
+def fill(
+    sql: str, start_ms: int, end_ms: int, values: dict[str, list[str]], step_ms: int = 1000
+) -> str:
     """Return a statement with macros and variables put in, as the data source puts them in.
+
+    `step_ms` is the time from one point of a line to the next: what is shown, by the points that
+    a panel has room for.
 
     Raises:
         KeyError: the statement has a macro or a variable that there is not.
@@ -17,7 +22,7 @@ def fill(sql: str, start_ms: int, end_ms: int, values: dict[str, list[str]]) -> 
     macros: dict[str, Callable[[str], str]] = {
         "timeFilter_ms": lambda column: f"{column} >= {since} AND {column} <= {until}",
         "timeInterval_ms": lambda column: (
-            f"toStartOfInterval(toDateTime64({column}, 3), INTERVAL 1000 millisecond)"
+            f"toStartOfInterval(toDateTime64({column}, 3), INTERVAL {step_ms} millisecond)"
         ),
         "fromTime_ms": lambda _: since,
         "toTime_ms": lambda _: until,
