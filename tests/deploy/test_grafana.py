@@ -196,6 +196,19 @@ def test_every_recorded_rule_is_shown_or_alerted_of() -> None:
         assert rule.get("record", "") in shown + alerted
 
 
+def test_macros_and_variables_are_put_in_as_the_data_source_does() -> None:
+    sql = "$__timeInterval_ms(t) $__timeFilter_ms(t) '$asset' (${venue:singlequote})"
+    values = {"asset": ["BTC"], "venue": ["okx", "bybit"]}
+
+    assert fill(sql, 1000, 61_000, values, 250) == (
+        "toStartOfInterval(toDateTime64(t, 3), INTERVAL 250 millisecond)"
+        " t >= fromUnixTimestamp64Milli(1000) AND t <= fromUnixTimestamp64Milli(61000)"
+        " 'BTC' ('okx', 'bybit')"
+    )
+    with pytest.raises(KeyError):
+        fill("$__other_ms", 0, 1, values)
+
+
 @pytest.mark.parametrize(("page", "title", "target"), QUERIES, ids=NAMES)
 def test_a_query_of_the_store_has_rows_within_its_bounds(
     store: Store, choices: dict[tuple[str, int], Values], page: str, title: str, target: Any
