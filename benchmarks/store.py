@@ -21,7 +21,9 @@ from sinks.clickhouse.client import Store, open_store
 from sinks.clickhouse.migrate import apply
 
 TRADES_IN_ALL = int(os.environ.get("PERPTAPE_BENCH_TRADES", "10000000"))
-BATCH = 50
+BATCH = max(1, min(50, TRADES_IN_ALL // 20_000))
+"""Trades a record: fewer where there are few, or a record would last for minutes."""
+
 BLOCK_ROWS, BLOCK_BARS = 50_000, 2_000
 RATE_TRADES = 1_000_000
 ROUNDS = 5
