@@ -1,5 +1,9 @@
-"""`python -m benchmarks [NAME...]`: every benchmark, one after the other, each with its table."""
+"""`python -m benchmarks [NAME...]`: every benchmark, one after the other, each with its table.
 
+`--trades N` has `backfill` and `store` take so many.
+"""
+
+import argparse
 import importlib
 import os
 import platform
@@ -14,6 +18,7 @@ NAMES = (
     "bus",
     "replay",
     "backfill",
+    "store",
     "latency",
     "collect",
     "kafka",
@@ -37,10 +42,16 @@ def machine() -> str:
 
 def main() -> None:
     """Run the named benchmarks, all where none is named."""
-    wanted = sys.argv[1:] or NAMES
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--trades", type=int, help="of `backfill` and `store`")
+    given = parser.parse_args()
+    wanted = given.names or NAMES
     unknown = [name for name in wanted if name not in NAMES]
     if unknown:
         sys.exit(f"unknown benchmark {unknown[0]!r}; there are: {', '.join(NAMES)}")
+    if given.trades:
+        os.environ["PERPTAPE_BENCH_TRADES"] = str(given.trades)
     print(machine())
     for name in wanted:
         print(f"\n== {name}")

@@ -111,13 +111,16 @@ class Inside:
         labels, nanoseconds: of the measurement, by frame: its feed and channel, and what it took.
             The end of a step (time passes, records go out) is labelled `PASSING`.
         seconds: processor time of all of it.
+        log: where records go.
+        instruments: what is subscribed to.
     """
 
     speed: int = 10
     labels: list[Label] = field(default_factory=list, init=False)
     nanoseconds: list[int] = field(default_factory=list, init=False)
     seconds: float = field(default=0.0, init=False)
-    log: Forgetful = field(default_factory=Forgetful, init=False)
+    log: Forgetful = field(default_factory=Forgetful)
+    instruments: list[Instrument] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._flow = MarketFlow()
@@ -133,6 +136,7 @@ class Inside:
         dialect.encode(opening, ())
         venue = _Venue(feed, dialect, FeedMeter(metrics, feed), [])
         chosen = choose_instruments(listed(feed, dialect), LISTED_ASSETS, QUOTES)
+        self.instruments += chosen
         shared = feed.memory()
         for number, plan in enumerate(feed.plan(feed.streams(chosen))):
             self._connect(venue, plan, number, chosen, shared)

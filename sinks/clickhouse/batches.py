@@ -86,7 +86,8 @@ SPLITTERS = {
 }
 """The topics that are stored, and how a record of each becomes pieces."""
 
-_HASH_BYTES = 16
+# Of SHA-256, for which processors have instructions: a third of the time of BLAKE2b.
+_HASH_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Insert:
             raise PayloadError("unstorable", str(error)) from error
         rows = sum(len(piece.rows) for piece in self.pieces)
         data = block(columns, rows)
-        content = hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
+        content = hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]
         place = f"{self.topic}/{first.epoch}/{first.partition}/{first.offset}-{last.offset}"
         names = tuple(item.name for item in columns)
         return Block(table.name, names, data, rows, f"{table.name}/{place}/{content}")

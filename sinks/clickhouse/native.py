@@ -51,12 +51,30 @@ def column(name: str, type_: str, values: Sequence[Any]) -> Column:
 
 
 def repeated(name: str, type_: str, values: Sequence[Any], counts: Sequence[int]) -> Column:
-    """Encode a column in which `values[i]` stands `counts[i]` times in a row."""
+    """Encode a column in which `values[i]` stands `counts[i]` times in a row.
+
+    The type is LowCardinality(String), or one whose values all take the same number of bytes.
+    """
     if type_.startswith("LowCardinality"):
         return Column(name, type_, _low_cardinality(values, counts))
     encode = encoder(type_)
-    runs = zip(values, counts, strict=True)
-    return Column(name, type_, b"".join([encode((value,)) * count for value, count in runs]))
+    if len(set(values)) == 1:
+        return Column(name, type_, encode(values[:1]) * sum(counts))
+    data = encode(values)
+    width = len(data) // len(values)
+    cuts = zip(range(0, len(data), width), counts, strict=True)
+    return Column(name, type_, b"".join([data[at : at + width] * count for at, count in cuts]))
+
+
+def strings(values: Sequence[str]) -> bytes:
+    """Encode texts as a column of `String`; those of one length are joined at once."""
+    lengths = set(map(len, values))
+    if len(lengths) == 1 and (length := lengths.pop()) < len(_SHORT_LENGTHS):
+        mark = _SHORT_LENGTHS[length]
+        joined = mark + mark.join(values)
+        if joined.isascii():
+            return joined.encode("ascii")
+    return _strings(values)
 
 
 def block(columns: Sequence[Column], rows: int) -> bytes:
@@ -169,16 +187,13 @@ def _ends(values: Sequence[Any]) -> bytes:
 
 
 def _low_cardinality(values: Sequence[str], counts: Sequence[int]) -> bytes:
-    keys: dict[str, int] = {}
-    indexes = [keys.setdefault(value, len(keys)) for value in values]
-    if len(keys) <= 256:
-        kind, packed = _UINT8_KEYS, [bytes((index,)) for index in indexes]
-    else:
-        kind, packed = _UINT32_KEYS, [struct.pack("<I", index) for index in indexes]
+    keys = list(dict.fromkeys(values))
+    kind, width = (_UINT8_KEYS, 1) if len(keys) <= 256 else (_UINT32_KEYS, 4)
+    codes = {key: index.to_bytes(width, "little") for index, key in enumerate(keys)}
     head = struct.pack("<QQQ", _LOW_CARDINALITY_VERSION, _ADDITIONAL_KEYS | kind, len(keys))
-    runs = zip(packed, counts, strict=True)
-    body = b"".join([index * count for index, count in runs])
-    return head + _strings(list(keys)) + struct.pack("<Q", sum(counts)) + body
+    runs = zip(values, counts, strict=True)
+    body = b"".join([codes[value] * count for value, count in runs])
+    return head + _strings(keys) + struct.pack("<Q", sum(counts)) + body
 
 
 def _strings(values: Sequence[str]) -> bytes:

@@ -4,17 +4,19 @@ What is constant in a batch is encoded once and repeated; only six columns are m
 """
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from schemas.market import CLASS_MASK, OFF_GRID, DataSource
 from schemas.trades import TRADES_SCHEMA, TradeBatch, TradeRow
 from schemas.units import US_PER_DAY
-from sinks.clickhouse.native import Column, column, repeated, scaled
+from sinks.clickhouse.native import Column, column, repeated, scaled, strings
 from sinks.clickhouse.rows import GRID, KIND, KINDS, TEXT, TIME, Piece, Source, day_of, reader
 
 _SOURCES = {DataSource.STREAM: 1, DataSource.REST: 2, DataSource.DUMP: 3}
 _LAST_REVISION = (1 << 64) - 1
+_WIDTH = 6
+_LONG_RECORD = 16
 _CLASS_BYTES = bytes(flags & CLASS_MASK for flags in range(256))
 _OFF_GRID_BYTES = bytes(flags & OFF_GRID != 0 for flags in range(256))
 _read = reader(TradeBatch, TRADES_SCHEMA)
@@ -76,8 +78,9 @@ class TradesTable:
                 _Constants._fields, _CONSTANT_TYPES, constants, strict=True
             )
         ]
-        rows = chain.from_iterable(piece.rows for piece in pieces)
-        event, price, qty, side, ids, flags = zip(*rows, strict=True)
+        # Slices of one flat list: `zip(*rows)` would make an iterator for each trade.
+        flat = list(chain.from_iterable(chain.from_iterable(piece.rows for piece in pieces)))
+        event, price, qty, side, ids, flags = (flat[place::_WIDTH] for place in range(_WIDTH))
         flag_bytes = bytes(flags)
         return [
             *columns,
@@ -85,10 +88,20 @@ class TradesTable:
             column("price_ticks", "Int64", price),
             column("qty_lots", "Int64", qty),
             column("side", _SIDE, side),
-            column("trade_id", "String", list(map(str, ids))),
+            Column("trade_id", "String", _texts(ids, counts)),
             Column("order_class", _CLASS, flag_bytes.translate(_CLASS_BYTES)),
             Column("off_grid", "Bool", flag_bytes.translate(_OFF_GRID_BYTES)),
         ]
+
+
+def _texts(ids: Sequence[int | str], counts: Sequence[int]) -> bytes:
+    """Encode ids: those of one record mostly have one length, which pays for long records."""
+    texts = list(map(str, ids))
+    if len(texts) < _LONG_RECORD * len(counts):
+        return strings(texts)
+    ends = accumulate(counts)
+    runs = [texts[end - count : end] for end, count in zip(ends, counts, strict=True)]
+    return b"".join(map(strings, runs))
 
 
 def _constants(piece: Piece) -> _Constants:

@@ -1,17 +1,13 @@
-"""What Grafana's own part of a dashboard is here: files as read, queries, macros put in."""
+"""Dashboards as Grafana reads them: files, panels and their queries."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from deploy.grafana.files import FOLDER
 
 STORE = {"type": "grafana-clickhouse-datasource", "uid": "perptape"}
 METRICS = {"type": "prometheus", "uid": "prometheus"}
-
-_MACRO = re.compile(r"\$__(\w+?)(?:\(([^()]*)\)|(?![\w(]))")
-_VARIABLE = re.compile(r"\$\{(\w+):singlequote\}|\$(\w+)")
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
@@ -47,29 +43,3 @@ def expressions() -> Iterator[tuple[str, str]]:
             for target in panel.get("targets", ()):
                 if target["datasource"] == METRICS:
                     yield panel["title"], target["expr"]
-
-
-def fill(sql: str, start_ms: int, end_ms: int, values: dict[str, list[str]]) -> str:
-    """Return a statement with macros and variables put in, as the data source puts them in.
-
-    Raises:
-        KeyError: the statement has a macro or a variable that there is not.
-    """
-    since, until = (f"fromUnixTimestamp64Milli({time})" for time in (start_ms, end_ms))
-    macros: dict[str, Callable[[str], str]] = {
-        "timeFilter_ms": lambda column: f"{column} >= {since} AND {column} <= {until}",
-        "timeInterval_ms": lambda column: (
-            f"toStartOfInterval(toDateTime64({column}, 3), INTERVAL 1000 millisecond)"
-        ),
-        "fromTime_ms": lambda _: since,
-        "toTime_ms": lambda _: until,
-    }
-    sql = _MACRO.sub(lambda found: macros[found[1]](found[2]), sql)
-    return _VARIABLE.sub(
-        lambda found: (
-            ", ".join(f"'{value}'" for value in values[found[1]])
-            if found[1]
-            else values[found[2]][0]
-        ),
-        sql,
-    )

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from deploy.grafana.files import FOLDER, texts
+from deploy.grafana.macros import fill
 from sinks.clickhouse.client import Store
 from tests.deploy.grafana_rules import (
     METRICS,
     STORE,
     dashboards,
     expressions,
-    fill,
     panels,
     store_queries,
     variable_queries,
@@ -194,6 +194,19 @@ def test_every_recorded_rule_is_shown_or_alerted_of() -> None:
     alerted = " ".join(rule["expr"] for rule in recording_rules() if "alert" in rule)
     for rule in recording_rules():
         assert rule.get("record", "") in shown + alerted
+
+
+def test_macros_and_variables_are_put_in_as_the_data_source_does() -> None:
+    sql = "$__timeInterval_ms(t) $__timeFilter_ms(t) '$asset' (${venue:singlequote})"
+    values = {"asset": ["BTC"], "venue": ["okx", "bybit"]}
+
+    assert fill(sql, 1000, 61_000, values, 250) == (
+        "toStartOfInterval(toDateTime64(t, 3), INTERVAL 250 millisecond)"
+        " t >= fromUnixTimestamp64Milli(1000) AND t <= fromUnixTimestamp64Milli(61000)"
+        " 'BTC' ('okx', 'bybit')"
+    )
+    with pytest.raises(KeyError):
+        fill("$__other_ms", 0, 1, values)
 
 
 @pytest.mark.parametrize(("page", "title", "target"), QUERIES, ids=NAMES)

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from sinks.clickhouse.client import Store
-from sinks.clickhouse.native import Column, block, column, empty_block, header, repeated, scaled
+from sinks.clickhouse.native import (
+    Column,
+    block,
+    column,
+    empty_block,
+    header,
+    repeated,
+    scaled,
+    strings,
+)
 
 
 def stored(store: Store, table: str, columns: list[Column], rows: int) -> list[tuple[Any, ...]]:
@@ -61,6 +70,14 @@ def test_a_value_comes_back_as_it_was(
     rows = stored(store, table, [column("value", type_, given)], len(given))
 
     assert [row[0] for row in rows] == (read or given)
+
+
+@pytest.mark.parametrize(
+    "texts", [[], ["12", "34"], ["12", "345"], ["", ""], ["aü", "bc"], ["x" * 128, "y" * 128]]
+)
+def test_texts_joined_at_once_are_the_bytes_of_each_one(texts: list[str]) -> None:
+    each = b"".join(column("text", "String", [text]).data for text in texts)
+    assert strings(texts) == each
 
 
 def test_repeated_values_fill_their_runs(store: Store) -> None:
