@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from deploy.grafana.macros import fill
 from runtime.errors import StoreError
 from schemas.migrations import load, parse
 from schemas.topics import TRADES
@@ -14,7 +15,7 @@ from sinks.clickhouse.client import Store
 from sinks.clickhouse.migrate import apply
 from sinks.clickhouse.sink import ClickHouseSink
 from tests.deploy.clickhouse_user import USERS, opened_as
-from tests.deploy.grafana_rules import dashboards, fill, store_queries, variable_queries
+from tests.deploy.grafana_rules import dashboards, store_queries, variable_queries
 from tests.sinks.clickhouse.memory_bus import MemoryBus
 from tests.sinks.clickhouse.records import DAY_US, batch, trade
 

@@ -13,7 +13,8 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.client import Client
 
-from tests.deploy.grafana_rules import fill, store_queries, variable_queries
+from deploy.grafana.macros import fill
+from tests.deploy.grafana_rules import store_queries, variable_queries
 from tests.deploy.grafana_store import EXAMPLES_END_MS, EXAMPLES_START_MS, START_MS
 from tests.sinks.clickhouse.http.conftest import SECONDS, Path
 
