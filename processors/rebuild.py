@@ -55,6 +55,8 @@ class Rebuild:
         cause = Cause(TRADES.name, 0, self._offset, self._epoch)
         self._offset += 1
         self._operator.on_batch(accepted, cause)
+        if not self._operator.may_settle(self._feeds):
+            return []
         return [
             output.record
             for output in self._operator.on_time(self._feeds, cause)

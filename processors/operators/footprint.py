@@ -98,11 +98,16 @@ class FootprintOperator:
         moment = Moment(feeds.now_us, cause)
         if self._late:
             self._note_late(feeds)
-        outputs: list[Output] = []
-        new_scope = len(feeds.scopes()) > len(self._next_close)
-        if new_scope or feeds.newest_us - LATENESS_US >= self._earliest_close:
-            outputs += self._close_due(feeds, moment)
+        outputs = self._close_due(feeds, moment) if self._may_close(feeds) else []
         return outputs + self._send_all(self._lanes.take_due(feeds.now_us), feeds, moment)
+
+    def may_settle(self, feeds: Feeds) -> bool:
+        """Say whether bars may be over, or closed ones changed: if not, all is provisional."""
+        return bool(self._late) or self._may_close(feeds)
+
+    def _may_close(self, feeds: Feeds) -> bool:
+        new_scope = len(feeds.scopes()) > len(self._next_close)
+        return new_scope or feeds.newest_us - LATENESS_US >= self._earliest_close
 
     def waiting(self, feeds: Feeds, cause: Cause) -> list[Output]:
         """Return the bars that have changed since they were sent; nothing changes by it."""
