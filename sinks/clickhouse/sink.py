@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -28,6 +28,7 @@ from runtime.errors import (
 )
 from runtime.failpoint import failpoint
 from runtime.metrics import Metrics, SinkMetrics
+from runtime.worker import in_worker
 from schemas.lineage import EPOCH_LIMIT
 from schemas.topics import (
     BARS,
@@ -64,8 +65,6 @@ SLOW_TOPICS = {
     IMBALANCE.name,
     HEATMAP.name,
 }
-P = ParamSpec("P")
-T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -253,7 +252,7 @@ class ClickHouseSink:
         if self._broken_bars is None or now < self._next_check or self._stop.is_set():
             return
         try:
-            found: float = await _in(worker, self._broken_bars)
+            found: float = await in_worker(worker, self._broken_bars)
         except PerptapeError as error:
             _log.warning("sink_check_failed", error=str(error))
             found = math.nan
@@ -327,7 +326,7 @@ class ClickHouseSink:
     ) -> None:
         """Insert, in halves where something in the block is refused, down to the record."""
         try:
-            await self._send(worker, await _in(worker, insert.build))
+            await self._send(worker, await in_worker(worker, insert.build))
         except (StoreRejected, PayloadError) as error:
             if len(insert.pieces) > 1:
                 for half in insert.halves():
@@ -346,7 +345,7 @@ class ClickHouseSink:
         while True:
             failpoint("sink_before_insert")
             try:
-                await _in(
+                await in_worker(
                     worker, self._store.insert, block.table, block.names, block.data, block.token
                 )
                 break
@@ -385,10 +384,3 @@ class ClickHouseSink:
         self._metrics.deadletters.labels(reason).inc()
         _log.warning("sink_record_unusable", origin=letter.origin, reason=reason, detail=detail)
         self._poison.bad(f"{letter.origin}: {detail}")
-
-
-async def _in(
-    worker: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-) -> T:
-    call = asyncio.get_running_loop().run_in_executor
-    return await call(worker, lambda: function(*args, **kwargs))

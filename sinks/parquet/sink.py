@@ -15,11 +15,10 @@ It never opens the folder of an embedded store, which is for the process that fi
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -27,14 +26,13 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.errors import StoreError
 from runtime.metrics import Metrics, ParquetMetrics
+from runtime.worker import in_worker
 from schemas.units import US_PER_SECOND
 from sinks.clickhouse.access import Reader
 from sinks.clickhouse.client import QueryError
 from sinks.parquet.files import alone_in
 from sinks.parquet.follow import Follower, FollowSettings
 
-P = ParamSpec("P")
-T = TypeVar("T")
 _BEGUN = {"store": "parquet_store_away", "folder": "parquet_folder_unwritable"}
 _OVER = {"store": "parquet_store_back", "folder": "parquet_folder_writable"}
 _log = structlog.get_logger(__name__)
@@ -99,7 +97,7 @@ class ParquetSink:
                 while not stop.is_set():
                     await self._rest(stop, await self._turn(worker, stop))
             finally:
-                await _in(worker, self._hang_up)
+                await in_worker(worker, self._hang_up)
                 worker.shutdown()
 
     async def _turn(self, worker: ThreadPoolExecutor, stop: asyncio.Event) -> float:
@@ -107,10 +105,10 @@ class ParquetSink:
         began, began_us = time.monotonic(), self._clock.now_us()
         try:
             if self._reader is None:
-                self._reader = await _in(worker, self._open)
+                self._reader = await in_worker(worker, self._open)
             await self._round(worker, stop, self._follower.round(self._reader))
         except (StoreError, QueryError) as error:
-            await _in(worker, self._hang_up)
+            await in_worker(worker, self._hang_up)
             return self._failed("store", error)
         except OSError as error:
             return self._failed("folder", error)
@@ -129,10 +127,10 @@ class ParquetSink:
         steps: Generator[None, None, None],
     ) -> None:
         try:
-            while not stop.is_set() and await _in(worker, _step, steps):
+            while not stop.is_set() and await in_worker(worker, _step, steps):
                 self._show_life()
         finally:
-            await _in(worker, steps.close)
+            await in_worker(worker, steps.close)
 
     def _failed(self, kind: str, error: Exception) -> float:
         """Count a round that broke off; of those in a row for one reason the first is logged."""
@@ -169,12 +167,3 @@ def _step(steps: Generator[None, None, None]) -> bool:
     for _ in steps:
         return True
     return False
-
-
-async def _in(
-    worker: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-) -> T:
-    call: Awaitable[T] = asyncio.get_running_loop().run_in_executor(
-        worker, lambda: function(*args, **kwargs)
-    )
-    return await call
