@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# How tests are shared out over processors (tests/conftest.py); WORKERS= runs them in one process.
-WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadgroup
+# Tests wait more than they compute: three processes for two processors; a file stays in one of them.
+# WORKERS= runs all in one.
+WORKERS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo run kafka test long soak check lint types bench tools validators readers promtool kustomize lock clean
 

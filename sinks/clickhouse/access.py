@@ -119,7 +119,7 @@ def _open_folder(path: Path, limits: ReadLimits) -> Reader:
 
 
 def holder(target: Path | str) -> tuple[int, str] | None:
-    """Return the process that has the store of a folder, and where it serves it, if it does.
+    """Return the other process that has the store of a folder, and where it serves it, if it does.
 
     Raises:
         OSError: the folder cannot be read.
@@ -128,10 +128,10 @@ def holder(target: Path | str) -> tuple[int, str] | None:
         return None
     path = Path(target).resolve()
     pid = held_by(path)
+    if pid is None or pid == os.getpid():
+        return None
     address = _server_of(path)
-    if pid is None or address is None:
-        return None if pid is None else (pid, "")
-    return pid, f"{address.host}:{address.port}"
+    return pid, "" if address is None else f"{address.host}:{address.port}"
 
 
 def _address(path: Path) -> _Address | None:
