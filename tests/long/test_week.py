@@ -26,6 +26,7 @@ LONGER = {
     "cascades": 7,
     "cvd_structure": 30,
     "context": 30,
+    "outcomes": 21,
 }
 """Owners of windows of so many days: they grow by a day's worth each day until then."""
 
