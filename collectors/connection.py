@@ -143,11 +143,11 @@ class Connection:
             except ConnectionClosed as error:
                 raise self._failure or TransportError(f"closed by the venue: {error}") from error
             finally:
+                self._failure = None  # it holds what holds this connection: a cycle
+                self._host.down(self.number)
                 keeper.cancel()
                 writer.cancel()
                 await asyncio.gather(keeper, writer, return_exceptions=True)
-                self._failure = None  # it holds what holds this connection: a cycle
-                self._host.down(self.number)
 
     async def _write(self, socket: ClientConnection, messages: Sequence[str]) -> None:
         """Send our messages as far apart as the venue asks for."""

@@ -50,7 +50,10 @@ async def open_socket(venue: str, url: str) -> AsyncIterator[ClientConnection]:
     try:
         yield socket
     finally:
-        await socket.close()
+        try:
+            await socket.close()
+        finally:
+            socket.transport.abort()  # closing is cut short where it is cancelled once more
 
 
 def _refusal(venue: str, error: InvalidStatus) -> PerptapeError:
