@@ -11,12 +11,17 @@ import os
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from benchmarks import store_market, store_pages, store_rates
-from benchmarks.store_footprints import Footprints
-from benchmarks.store_load import Loader, Size, sizes, wait_for_merges
+from benchmarks.store_load import EPOCH, Loader, Size, sizes, wait_for_merges
 from benchmarks.store_trades import day_of_trades
+from processors.operators.footprint import FootprintParams
+from processors.rebuild import Rebuild
+from processors.units import DEFAULT_UNITS
 from runtime.memory import relax_cycle_collection
 from schemas.topics import FOOTPRINTS, TRADES
+from schemas.trades import TradeBatch
 from sinks.clickhouse.client import Store, open_store
 from sinks.clickhouse.migrate import apply
 
@@ -29,6 +34,8 @@ RATE_TRADES = 1_000_000
 ROUNDS = 5
 WANTED_MS = 100.0
 
+_decode = msgspec.json.Decoder(TradeBatch).decode
+_encode = msgspec.json.encode
 _SINCE = f"bar_start >= fromUnixTimestamp64Milli({store_pages.SPANS['1 h'][0]})"
 _HOUR = f"SELECT * FROM footprint_rows WHERE interval_seconds = 60 AND {_SINCE}"  # noqa: S608
 _HOURS = {
@@ -43,12 +50,15 @@ def fill(store: Store) -> None:
     """Store the day's trades and footprints; print what it took."""
     trades = Loader(store, TRADES.name, BLOCK_ROWS)
     bars = Loader(store, FOOTPRINTS.name, BLOCK_BARS)
-    made: dict[str, Footprints] = {}
+    made: dict[str, Rebuild] = {}
     for asset, values in day_of_trades(TRADES_IN_ALL, BATCH):
         with trades.cost.watching():
             trades.put(values)
             wait_for_merges(store)
-        found = made.setdefault(asset, Footprints(asset)).hour(values)
+        rebuild = made.setdefault(
+            asset, Rebuild(asset, DEFAULT_UNITS[asset], FootprintParams(), EPOCH)
+        )
+        found = [_encode(bar) for value in values for bar in rebuild.take(_decode(value))]
         with bars.cost.watching():
             bars.put(found)
             wait_for_merges(store)

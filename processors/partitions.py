@@ -20,6 +20,7 @@ from processors.engine import SIDES, Engine
 from processors.operator import Output
 from processors.side_reader import SideReader
 from processors.snapshots import Snapshots, read_snapshots
+from runtime.bus.committed import committed_by
 from runtime.bus.protocol import Bus, Outgoing, Record
 from runtime.errors import PerptapeError
 from runtime.failpoint import failpoint
@@ -299,13 +300,8 @@ class Partitions:
         hours and without the topics that are kept for less. Sent again, they would take the place
         of those that knew more.
         """
-        if not numbers:
-            return {}
-        reader = await self._bus.consumer([SOURCE], group=GROUP, partitions=numbers)
-        try:
-            return {number: await reader.committed(SOURCE, number) or 0 for number in numbers}
-        finally:
-            await reader.close()
+        found = await committed_by(self._bus, GROUP, SOURCE, numbers) if numbers else {}
+        return {number: offset or 0 for number, offset in found.items()}
 
     async def _save_changed(self, numbers: Iterable[int]) -> dict[int, int]:
         """Save what changed, after what was held back for its pace was sent."""

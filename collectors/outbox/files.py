@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from zlib import crc32
 
+from runtime.disk import sync
 from runtime.errors import ConfigurationError
 
 MODE = 0o600
@@ -106,11 +107,7 @@ def _sync(handle: int, folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    names = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(names)  # without it a power cut may take the file's name, and the file with it
-    finally:
-        os.close(names)
+    sync(folder)
 
 
 def write_whole(handle: int, data: bytes | bytearray, offset: int) -> None:

@@ -9,7 +9,6 @@ positions    what each consumer group has committed
 log          when the log was created, and the epoch that follows from it
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from runtime.bus.protocol import TopicPartition
+from runtime.disk import sync
 from runtime.errors import BusError, ConfigurationError, PerptapeError
 from schemas.lineage import epoch_at
 from schemas.topics import Topic
@@ -202,7 +202,7 @@ def open_log(
         try:
             epoch = _prepare(connection, path, topics, clock, settings.lock_timeout_seconds)
             numbers = _numbers(connection, path, topics)
-            _sync_directory(directory)
+            sync(directory)
         except (sqlite3.Error, OSError, PerptapeError):
             connection.close()
             raise
@@ -229,15 +229,6 @@ def _make_directory(directory: Path) -> None:
         raise ConfigurationError(
             f"{directory}: the log needs a directory here: {error.strerror or error}"
         ) from error
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a new file's name durable: without it, power loss takes the file with its records."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _prepare(

@@ -20,15 +20,13 @@ from runtime.bus.log_file import (
 )
 from runtime.bus.log_read import read_positions
 from runtime.bus.look import (
-    INPUT,
     LETTERS,
     LETTERS_US,
-    STATE,
     LogSeen,
-    Saved,
-    Seen,
     Waiting,
+    partitions_saved,
     reason_of,
+    topic_seen,
 )
 from runtime.bus.protocol import TopicPartition
 from schemas.topics import DEADLETTER, TOPICS, Topic
@@ -93,11 +91,17 @@ def _look(
 ) -> LogSeen:
     rows = connection.execute("SELECT topic, partition, tp, next_offset FROM partitions")
     held = {(topic, partition): (tp, end) for topic, partition, tp, end in rows}
+    ends = {place: end for place, (_, end) in held.items()}
+    newest = {
+        place: row
+        for place, (tp, _) in held.items()
+        if (row := _newest(connection, tp)) is not None
+    }
     return LogSeen(
         differences=list(_differences(held, topics)),
-        topics={name: _seen(connection, held, name) for name in topics},
+        topics={name: topic_seen(name, newest, ends) for name in topics},
         waiting=[one for group in groups for one in _waiting(connection, held, group, groups)],
-        saved=list(_saved(connection, held)),
+        saved=partitions_saved(newest),
         letters=_letters(connection, held, now_us),
     )
 
@@ -112,16 +116,6 @@ def _differences(held: _Partitions, topics: Mapping[str, Topic]) -> Iterator[str
 def _of(held: _Partitions, topic: str) -> list[tuple[int, int, int]]:
     """Return number, own number and next offset of the partitions of a topic, in order."""
     return sorted((part, tp, end) for (name, part), (tp, end) in held.items() if name == topic)
-
-
-def _seen(connection: sqlite3.Connection, held: _Partitions, topic: str) -> Seen:
-    partitions = _of(held, topic)
-    newest = [row for _, tp, _ in partitions if (row := _newest(connection, tp)) is not None]
-    return Seen(
-        records=sum(end for _, _, end in partitions),
-        newest_us=max((appended_us for appended_us, _ in newest), default=None),
-        market_us=max((time_us for _, time_us in newest), default=None),
-    )
 
 
 def _newest(connection: sqlite3.Connection, tp: int) -> tuple[int, int] | None:
@@ -151,14 +145,6 @@ def _waiting(
             ).fetchone()
             oldest_us = None if row is None else row[0] * US_PER_SECOND
             yield Waiting(group, topic, partition, end - committed, oldest_us)
-
-
-def _saved(connection: sqlite3.Connection, held: _Partitions) -> Iterator[Saved]:
-    snapshots = {part: _newest(connection, tp) for part, tp, _ in _of(held, STATE)}
-    for partition, tp, _ in _of(held, INPUT):
-        given, saved = _newest(connection, tp), snapshots.get(partition)
-        if given is not None:
-            yield Saved(partition, given[0], None if saved is None else saved[0])
 
 
 def _letters(connection: sqlite3.Connection, held: _Partitions, now_us: int) -> dict[str, int]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from runtime.bus.protocol import TopicPartition
 from schemas.ops import DeadLetter
 from schemas.topics import SNAPSHOTS, TRADES
+from schemas.units import US_PER_HOUR
 
 LETTERS = 1000
 """How many of the newest dead letters are looked at: each may have 64 KiB."""
 
-LETTERS_US = 3_600_000_000
+LETTERS_US = US_PER_HOUR
 """How far back they count."""
 
 _decode = msgspec.json.Decoder(DeadLetter).decode
@@ -71,6 +73,28 @@ class LogSeen:
 
 
 INPUT, STATE = TRADES.name, SNAPSHOTS.name
+
+Newest = Mapping[TopicPartition, tuple[int, int]]
+"""Of each partition that has a record: when its newest was appended, and the time in it."""
+
+
+def topic_seen(topic: str, newest: Newest, ends: Mapping[TopicPartition, int]) -> Seen:
+    """Return what is to be seen of a topic."""
+    records = sum(end for (name, _), end in ends.items() if name == topic)
+    times = [one for (name, _), one in newest.items() if name == topic]
+    return Seen(
+        records=records,
+        newest_us=max((appended_us for appended_us, _ in times), default=None),
+        market_us=max((time_us for _, time_us in times), default=None),
+    )
+
+
+def partitions_saved(newest: Newest) -> list[Saved]:
+    """Return the partitions that have input, in order, each with its newest snapshot."""
+    return [
+        Saved(partition, newest[INPUT, partition][0], newest.get((STATE, partition), (None,))[0])
+        for partition in sorted(number for name, number in newest if name == INPUT)
+    ]
 
 
 def reason_of(letter: bytes | None) -> str:

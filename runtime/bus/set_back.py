@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.bus.committed import committed_by
 from runtime.bus.protocol import Bus, TopicPartition
 
 
@@ -64,16 +65,11 @@ async def plan(bus: Bus, group: str, wanted: Mapping[TopicPartition, int]) -> li
     for topic in dict.fromkeys(topic for topic, _ in wanted):
         numbers = [number for name, number in wanted if name == topic]
         oldest = await _oldest(bus, topic, numbers)
-        consumer = await bus.consumer([topic], group=group, partitions=numbers)
-        try:
-            for number in numbers:
-                committed = await consumer.committed(topic, number)
-                if committed is not None and wanted[topic, number] < committed:
-                    target = min(committed, max(wanted[topic, number], oldest[number]))
-                    is_cut = 0 < oldest[number] == target
-                    steps.append(Step(topic, number, committed, target, is_cut))
-        finally:
-            await consumer.close()
+        for number, committed in (await committed_by(bus, group, topic, numbers)).items():
+            if committed is not None and wanted[topic, number] < committed:
+                target = min(committed, max(wanted[topic, number], oldest[number]))
+                is_cut = 0 < oldest[number] == target
+                steps.append(Step(topic, number, committed, target, is_cut))
     return steps
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from runtime.bus.committed import committed_by
 from runtime.bus.protocol import Bus
 from runtime.cli.parts import open_bus
 from runtime.cli.stages import stage
@@ -49,17 +50,11 @@ async def lags(bus: Bus, group: str) -> list[Lag]:
     Raises:
         BusError: the log cannot be read.
     """
-    found = []
+    found: list[Lag] = []
     for topic in read_by(group):
         ends = await bus.end_offsets(topic)
-        partitions = range(len(ends))
-        consumer = await bus.consumer([topic], group=group, partitions=partitions)
-        try:
-            for number in partitions:
-                committed = await consumer.committed(topic, number)
-                found.append(Lag(group, topic, number, committed, ends[number]))
-        finally:
-            await consumer.close()
+        committed = await committed_by(bus, group, topic, range(len(ends)))
+        found += [Lag(group, topic, number, at, ends[number]) for number, at in committed.items()]
     return found
 
 

@@ -23,12 +23,12 @@ from runtime.errors import BusError, ConfigurationError
 from runtime.settings import Settings
 from schemas.lineage import InputRange, epoch_at
 from schemas.topics import TRADES
-from schemas.units import US_PER_DAY, US_PER_SECOND
+from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
 
-BEFORE_US = 3_600 * US_PER_SECOND
+BEFORE_US = US_PER_HOUR
 """How much of the log before the day is read: the feeds are known when it begins."""
 
-AFTER_US = 3_600 * US_PER_SECOND
+AFTER_US = US_PER_HOUR
 """How much after it: the last bars are closed, and what came late is in."""
 
 READ_RECORDS = 500

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from runtime.bus.protocol import Outgoing
+from runtime.cli.backfill import known_units
 from runtime.cli.parts import engine_params
 from runtime.cli.stages import stage
 from runtime.settings import Settings
@@ -117,9 +118,7 @@ class DayOfBars:
         """Return what makes an asset's bars, None before the first trade of an unknown grid."""
         found = self._rebuilds.get(batch.asset)
         if found is None:
-            known = stage("runtime.cli.backfill").known_units(
-                self._params, self._store, batch.asset
-            )
+            known = known_units(self._params, self._store, batch.asset)
             units = stage("processors.units").units_of(batch, known)
             if units is None:
                 return None

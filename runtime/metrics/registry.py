@@ -1,6 +1,5 @@
 """All metrics of a process on one registry."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, Info, PlatformCollector,
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 
+from runtime.disk import free_bytes
 from runtime.metrics.bus import BusMetrics
 from runtime.metrics.collector import CollectorMetrics
 from runtime.metrics.parquet import ParquetMetrics
@@ -55,9 +55,4 @@ class Metrics:
 
     def watch_disk(self, folder: str, path: Path) -> None:
         """Publish how much is free where a folder is, or will be made; measured when asked for."""
-        self._free.labels(folder).set_function(lambda: _free_bytes(path))
-
-
-def _free_bytes(path: Path) -> float:
-    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
-    return float(shutil.disk_usage(there).free)
+        self._free.labels(folder).set_function(lambda: free_bytes(path))

@@ -11,24 +11,22 @@ SETTLE_US = 3 * US_PER_MINUTE
 """A correction changes several records, the last of them within 30 s; the sink lingers for 10 s."""
 
 LONGEST_SECONDS = 5
-_COUNT = f"""
-    SELECT count() FROM {DATABASE}.conservation
-    WHERE class = 'broken'
-        AND bar_start >= fromUnixTimestamp64Micro({{from_us:Int64}}, 'UTC')
-        AND bar_start < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC') - interval_seconds
-    SETTINGS max_execution_time = {LONGEST_SECONDS}, max_threads = 1
-"""  # noqa: S608  # our own
-
-
-_BROKEN = f"""
-    SELECT asset, toString(scope), venue, symbol, interval_seconds, toString(bar_start), broken,
-           count() OVER ()
+_FROM_BROKEN = f"""
     FROM {DATABASE}.conservation
     WHERE class = 'broken'
         AND bar_start >= fromUnixTimestamp64Micro({{from_us:Int64}}, 'UTC')
         AND bar_start < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC') - interval_seconds
+"""
+_COUNT = f"""
+    SELECT count() {_FROM_BROKEN}
+    SETTINGS max_execution_time = {LONGEST_SECONDS}, max_threads = 1
+"""
+_BROKEN = f"""
+    SELECT asset, toString(scope), venue, symbol, interval_seconds, toString(bar_start), broken,
+           count() OVER ()
+    {_FROM_BROKEN}
     ORDER BY bar_start DESC, asset, scope, venue, symbol LIMIT 1
-"""  # noqa: S608  # our own
+"""
 
 
 class Readable(Protocol):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from runtime.disk import sync
 from runtime.errors import ConfigurationError, StoreError
 from runtime.failpoint import failpoint
 from schemas.units import US_PER_DAY, US_PER_HOUR
@@ -152,15 +153,6 @@ def alone_in(folder: Path, *, shared: bool = False) -> Iterator[None]:
         yield
     except BlockingIOError as error:
         raise ConfigurationError(f"another export or sink writes to {folder}") from error
-    finally:
-        os.close(handle)
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from runtime.disk import sync
 from runtime.errors import ConfigurationError
 from runtime.failpoint import failpoint
-from sinks.parquet.files import sync
 
 STATE_FILE = ".perptape.json"
 _VERSION = 1

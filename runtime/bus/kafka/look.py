@@ -20,15 +20,15 @@ from runtime.bus.kafka.failures import explained
 from runtime.bus.kafka.settings import KafkaSettings, brokers_of, client_options
 from runtime.bus.kafka.topics import Difference, TopicAdmin
 from runtime.bus.look import (
-    INPUT,
     LETTERS,
     LETTERS_US,
-    STATE,
     LogSeen,
     Saved,
     Seen,
     Waiting,
+    partitions_saved,
     reason_of,
+    topic_seen,
 )
 from schemas.topics import ALERTS, DEADLETTER, TOPICS, Topic
 
@@ -40,7 +40,6 @@ READ_SECONDS = 3.0
 
 LOOK_SECONDS = 0.05
 US_PER_MS = 1000
-_Records = Mapping[TopicPartition, ConsumerRecord]
 
 
 async def look(
@@ -126,8 +125,10 @@ async def _read(
     ]
     starts = await consumer.starts(places, SECONDS)
     ends = await consumer.ends(places, SECONDS)
-    newest = await _at(consumer, {one: ends[one] - 1 for one in places if ends[one] > starts[one]})
-    seen = {name: _seen(newest, ends, name) for name in topics}
+    last = await _at(consumer, {one: ends[one] - 1 for one in places if ends[one] > starts[one]})
+    times = {place: record.timestamp * US_PER_MS for place, record in last.items()}
+    newest = {place: (time_us, time_us) for place, time_us in times.items()}
+    seen = {name: topic_seen(name, newest, ends) for name in topics}
     behind = {
         (group, place): max(committed[group].get(place, 0), starts[place])
         for group in groups
@@ -146,7 +147,7 @@ async def _read(
         for group, place in behind
     ]
     letters = await _letters(consumer, starts, ends, now_us) if DEADLETTER.name in topics else {}
-    return waiting, seen, _saved(newest), letters
+    return waiting, seen, partitions_saved(newest), letters
 
 
 def _aged(place: TopicPartition) -> bool:
@@ -214,24 +215,6 @@ async def _letters(
         if records[-1].offset + 1 >= ends[place]:
             break
     return dict(found)
-
-
-def _seen(newest: _Records, ends: Offsets, topic: str) -> Seen:
-    times = [one.timestamp * US_PER_MS for place, one in newest.items() if place.topic == topic]
-    latest = max(times, default=None)
-    return Seen(sum(end for place, end in ends.items() if place.topic == topic), latest, latest)
-
-
-def _saved(newest: _Records) -> list[Saved]:
-    return [
-        Saved(place.partition, one.timestamp * US_PER_MS, _us(newest.get(_state(place))))
-        for place, one in newest.items()
-        if place.topic == INPUT
-    ]
-
-
-def _state(place: TopicPartition) -> TopicPartition:
-    return TopicPartition(STATE, place.partition)
 
 
 def _us(record: ConsumerRecord | None) -> int | None:

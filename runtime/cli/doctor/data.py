@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from runtime.cli.doctor.asking import Asker, Rows
 from runtime.cli.doctor.thresholds import BOOKS_US, CLOCK_FOR_US, GAPS_US, REFUSED_US
 from runtime.cli.stages import stage
-from schemas.units import US_PER_MINUTE
+from schemas.units import US_PER_HOUR
 
-HOUR_US = 60 * US_PER_MINUTE
+CONSERVED_US = 2 * US_PER_HOUR
+"""How much of the bars is asked whether it adds up."""
+
 LEAST_SUMMARIES = 6
 """A minute: fewer do not say that something lasts."""
 
@@ -93,7 +95,7 @@ class DataSeen:
 
 def look_at_data(asker: Asker, until_us: int) -> DataSeen:
     """See how the data stands; the newest trade or word on quality ends the spans."""
-    hour = {"since": until_us - HOUR_US}
+    hour = {"since": until_us - US_PER_HOUR}
     broken = stage("sinks.clickhouse.conservation").newest_broken_bar
     streams = asker.ask("feeds", _STREAMS, hour)
     gaps = asker.ask("gaps", _GAPS, {**hour, "recent": until_us - GAPS_US})
@@ -108,7 +110,7 @@ def look_at_data(asker: Asker, until_us: int) -> DataSeen:
         books=unusable(books),
         clock=(f"{clocks[0][0]} {clocks[0][1]}", int(clocks[0][2])) if clocks else None,
         broken=asker.run(
-            "conservation", lambda: broken(asker.reader, until_us, 2 * HOUR_US), (0, "")
+            "conservation", lambda: broken(asker.reader, until_us, CONSERVED_US), (0, "")
         ),
         problems=asker.problems,
     )

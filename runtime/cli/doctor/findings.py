@@ -1,5 +1,6 @@
 """What the doctor says: a state, what is seen, and what to do."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -44,6 +45,11 @@ def wrong(name: str, sees: str, do: str) -> Finding:
 def well(findings: list[Finding]) -> bool:
     """Say whether nothing is wrong."""
     return all(finding.state is not State.WRONG for finding in findings)
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
 
 def duration(us: float) -> str:

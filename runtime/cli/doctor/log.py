@@ -18,6 +18,7 @@ from runtime.cli.lag import STORE, WEBHOOK, read_by, readers
 from runtime.cli.stages import stage
 from runtime.settings import EMBEDDED, Settings
 from schemas.topics import BOOKS, LIQUIDATIONS, QUALITY, TICKERS, TRADES
+from schemas.units import US_PER_MINUTE
 
 INPUTS = (TRADES, BOOKS, LIQUIDATIONS, TICKERS, QUALITY)
 """What collectors write all the time; the summaries of `QUALITY` come every 10 s."""
@@ -30,7 +31,7 @@ RUNBOOK = {
     "processors": "ProcessorBehind in deploy/README.md: another worker, or see its last lines",
     STORE: "SinkBehind in deploy/README.md: inserts fail or are slow, see its last lines",
 }
-CLOCK_AHEAD_US = 60_000_000
+CLOCK_AHEAD_US = US_PER_MINUTE
 
 
 def there_is(settings: Settings) -> bool:

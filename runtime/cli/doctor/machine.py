@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import runtime
 from runtime.cli.doctor.findings import Finding, ok, warn, wrong
 from runtime.cli.doctor.thresholds import DISK_FREE_BYTES
+from runtime.disk import free_bytes
 from runtime.settings import Settings
 
 LOCK = Path(runtime.__file__).parents[1] / "requirements.lock"
@@ -63,12 +63,6 @@ def judge_packages(wanted: Mapping[str, str], found: Mapping[str, str | None]) -
     if other:
         return warn("program", f"other than locked: {', '.join(other)}", do)
     return ok("program", f"{ours}, {len(wanted)} packages as locked")
-
-
-def free_bytes(path: Path) -> int:
-    """Return what is free where a folder is, or will be."""
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    return shutil.disk_usage(existing).free
 
 
 def judge_disks(free: Mapping[str, int], spool_bytes: int) -> Finding:

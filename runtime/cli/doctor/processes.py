@@ -11,8 +11,6 @@ from runtime.cli.health import duties, page_address, page_of
 from runtime.cli.stages import stage
 from runtime.settings import EMBEDDED, Settings
 
-GIB = 2**30
-
 
 @dataclass(frozen=True, slots=True)
 class Processes:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from runtime.cli.doctor.data import DataSeen, Stream
-from runtime.cli.doctor.findings import Finding, duration, ok, warn, wrong
+from runtime.cli.doctor.data import CONSERVED_US, DataSeen, Stream
+from runtime.cli.doctor.findings import Finding, duration, ok, some, warn, wrong
 from runtime.cli.doctor.store import unanswered
 from runtime.cli.doctor.thresholds import CLOCK_US, GAPS, SILENT_US, STALE_US
 
@@ -80,8 +80,7 @@ def _is_lost(stream: Stream, seen: DataSeen) -> bool:
 
 
 def _named(streams: list[Stream]) -> str:
-    shown = ", ".join(f"{one.symbol} {one.stream} {one.state}" for one in streams[:3])
-    return f"{shown}{f' and {len(streams) - 3} more' if len(streams) > 3 else ''}"
+    return some([f"{one.symbol} {one.stream} {one.state}" for one in streams])
 
 
 def judge_gaps(seen: DataSeen) -> Finding:
@@ -124,6 +123,4 @@ def judge_conservation(seen: DataSeen) -> Finding:
         return wrong(
             "conservation", f"{count:,} bars of two hours are broken, e.g. {newest}", BROKEN
         )
-    return ok(
-        "conservation", f"no broken bar in the {duration(2 * 3_600_000_000)} before the newest"
-    )
+    return ok("conservation", f"no broken bar in the {duration(CONSERVED_US)} before the newest")

@@ -1,10 +1,10 @@
 """The store: whether it answers, its tables, its parts, its newest rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.cli.doctor.asking import Asker
-from runtime.cli.doctor.findings import Finding, ago, ok, warn, wrong
+from runtime.cli.doctor.findings import Finding, ago, ok, some, warn, wrong
 from runtime.cli.doctor.thresholds import PARTS, STALE_US
 from runtime.settings import Settings
 from schemas.migrations import load
@@ -80,19 +80,15 @@ def judge_migrations(applied: Mapping[str, str], wanted: Mapping[str, str]) -> F
     foreign = sorted(applied.keys() - wanted.keys())
     if foreign:
         do = "use the newer perptape that made it"
-        return wrong(name, f"unknown here: {_some(foreign)}", do)
+        return wrong(name, f"unknown here: {some(foreign)}", do)
     changed = sorted(one for one in applied if applied[one] != wanted[one])
     if changed:
         do = "restore the file: changes belong into a new one"
-        return wrong(name, f"applied with another content: {_some(changed)}", do)
+        return wrong(name, f"applied with another content: {some(changed)}", do)
     missing = sorted(wanted.keys() - applied.keys())
     if missing:
-        return wrong(name, f"not applied: {_some(missing)}", MIGRATE)
+        return wrong(name, f"not applied: {some(missing)}", MIGRATE)
     return ok(name, f"all {len(wanted)} applied")
-
-
-def _some(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
 
 def judge_parts(parts: tuple[int, str]) -> Finding:

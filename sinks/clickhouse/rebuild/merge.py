@@ -10,6 +10,7 @@ Missing trades of these bars go in first, then what they have beside the steps o
 that knows of fewer trades than the table would break the sums of both: then nothing is changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
@@ -121,12 +122,14 @@ def merge(store: Store, span: Span, *, replace: bool) -> Merged:
     """
     times = {"from_us": span.from_us, "until_us": span.until_us}
     worked_off = 0
+    columns = _columns(store, "footprints_log")
+    admit = _admit_sql(columns)
     assets = [row[0] for row in store.query(f"SELECT DISTINCT asset FROM {BARS} ORDER BY ALL").rows]  # noqa: S608
     for asset in assets:
         asked = {**times, "asset": asset}
         sql = f"SELECT count() FROM {BARS} FINAL WHERE is_final AND {_SPAN}"  # noqa: S608
         worked_off += int(store.query(sql, asked).rows[0][0])
-        store.command(_admit_sql(store), {**asked, "replace": replace})
+        store.command(admit, {**asked, "replace": replace})
     members = [
         {**times, "base": span.base_seconds, "asset": asset, "venue": venue, "symbol": symbol}
         for asset, venue, symbol in store.query(_MEMBERS, {"base": span.base_seconds}).rows
@@ -136,14 +139,13 @@ def merge(store: Store, span: Span, *, replace: bool) -> Merged:
     trades = sum(_add_trades(store, member) for member in members)
     for asset in assets:
         adjust_cvd(store, {**times, "base": span.base_seconds, "asset": asset})
-    names = ", ".join(_columns(store, "footprints_log"))
+    names = ", ".join(columns)
     bars = int(store.query(f"SELECT count() FROM {ADMITTED}").rows[0][0])  # noqa: S608
     store.command(f"INSERT INTO footprints_log ({names}) SELECT {names} FROM {ADMITTED}")  # noqa: S608
     return Merged(bars, trades, worked_off)
 
 
-def _admit_sql(store: Store) -> str:
-    names = _columns(store, "footprints_log")
+def _admit_sql(names: Sequence[str]) -> str:
     said = ", ".join(name for name in names if name not in _LINEAGE)
     return _ADMIT.format(
         admitted=ADMITTED,

@@ -13,13 +13,13 @@ from runtime.cli.doctor.configured import (
 from runtime.cli.doctor.findings import State, duration
 from runtime.cli.doctor.machine import (
     LOCK,
-    free_bytes,
     judge_disks,
     judge_packages,
     pinned,
 )
 from runtime.cli.doctor.processes import Processes, judge_page, judge_processes, judge_spool
 from runtime.cli.doctor.thresholds import DISK_FREE_BYTES, SPOOLED_US
+from runtime.disk import free_bytes
 from runtime.settings import AssetGrid, Settings, load_settings
 
 NOW_US = 1_800_000_000_000_000

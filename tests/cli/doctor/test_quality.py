@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runtime.cli.doctor.asking import Asker
-from runtime.cli.doctor.data import HOUR_US, DataSeen, Stream, unusable
+from runtime.cli.doctor.data import DataSeen, Stream, unusable
 from runtime.cli.doctor.findings import Finding, State
 from runtime.cli.doctor.quality import (
     judge_books,
@@ -33,6 +33,7 @@ from runtime.cli.doctor.thresholds import (
 )
 from runtime.errors import PerptapeError, StoreError
 from runtime.settings import load_settings
+from schemas.units import US_PER_HOUR as HOUR_US
 
 NOW_US = 1_800_000_000_000_000
 OK, WARN, WRONG = State.OK, State.WARN, State.WRONG
