@@ -1,7 +1,8 @@
 """The embedded host and the engine: the order of what is sent, and records that are wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -104,6 +105,49 @@ async def test_a_host_that_goes_on_after_each_append_makes_the_same_final_record
         found = await final_bars(bus)
 
     assert found == {name: value for name, value in wanted.items() if name[0] == "bar"}
+
+
+async def test_a_host_that_is_slow_works_less_off_at_a_time_and_keeps_its_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = encoded(MARKET.batches())
+    clock = SlowClock(Engine.process)
+    monkeypatch.setattr(Engine, "process", clock.work)
+    monkeypatch.setattr("processors.partitions.time", clock)
+    async with await EmbeddedBus.open(tmp_path, settings=BUS) as bus:
+        await append(bus, values)
+        host = BusHost(bus, PARAMS, HostSettings(lease_seconds=5.0))
+        await host.drain()
+        await host.close()
+        found = await final_bars(bus)
+    assert clock.monotonic() > 5.0
+    monkeypatch.undo()
+    assert found == {
+        name: value
+        for name, value in finals(Runner().feed(MARKET.batches()).outputs).items()
+        if name[0] == "bar"
+    }
+
+
+class SlowClock:
+    """Time that passes while records are worked off, a tenth of a second for each."""
+
+    def __init__(self, process: Callable[..., list[Output]]) -> None:
+        self._process = process
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    perf_counter = monotonic
+
+    @property
+    def work(self) -> Callable[..., list[Output]]:
+        def run(*args: Any) -> list[Output]:
+            self._now += 0.1
+            return self._process(*args)
+
+        return run
 
 
 def test_what_is_held_back_for_its_pace_can_be_had_without_changing_anything() -> None:
