@@ -27,8 +27,10 @@ FILES = {
     "binance.spot": "binance/spot/hftbacktest_spot_btcusdt_20240808.gz",
 }
 TRADES = 31_070
+TRADE_STREAMS = {"binance.usdm-fills": "btcusdt@trade", "binance.spot": "btcusdt@trade#us"}
 SPEED = 25.0
-LEAD_US = 30_000_000
+LEAD_US = 75_000_000
+"""Of recorded time, for collectors to subscribe in; who takes longer gets all the same at once."""
 
 STORE_SCRIPT = """
 import asyncio, sys
@@ -117,6 +119,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, obj
                 paths=[capture(name)],
                 format="hftbacktest",
                 start_us=origin_us,
+                wait_for=[TRADE_STREAMS[feed]],
                 instruments=[instrument(feed.removesuffix("-fills"), "BTC")],
             )
             for feed, name in FILES.items()

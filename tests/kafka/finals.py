@@ -43,8 +43,8 @@ from sinks.clickhouse.migrate import apply
 from sinks.clickhouse.sink import ClickHouseSink
 
 ROOT = Path(__file__).parents[2]
-SILENT_SECONDS = 20.0
-STORE_SECONDS = 120.0
+SILENT_SECONDS = 60.0
+STORE_SECONDS = 600.0
 Identity = tuple[Any, ...]
 
 

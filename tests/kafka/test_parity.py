@@ -29,6 +29,8 @@ from tests.kafka.services import (
 from tests.kafka.undisturbed import undisturbed
 
 HOSTS = (("plain", 1), ("faust", 1), ("faust", 3))
+PATIENT = SETTINGS.model_copy(update={"session_seconds": 60})
+"""Nobody is killed here, and nobody is to be given up for slow."""
 
 
 @needs_captures
@@ -69,7 +71,7 @@ async def run(address: str, folders: pytest.TempPathFactory, host: str, workers:
     bus_name = await fresh_topics(address)
     async with (
         await KafkaBus.open(bus_name, SETTINGS) as bus,
-        desk(folders.mktemp(f"{host}-{workers}"), bus_name, toolkit=True) as at,
+        desk(folders.mktemp(f"{host}-{workers}"), bus_name, PATIENT, toolkit=True) as at,
     ):
         await feed(bus, await asyncio.to_thread(input_log))
         running = [at.worker(f"worker-{number}", host).start() for number in range(workers)]
