@@ -45,6 +45,9 @@ the store keeps, are together half as much."""
 WORK_OFF_SECONDS = 10.0
 """For how long, at the stop, a part may work off what was collected."""
 
+HELD_SECONDS = 10.0
+"""How long a store that somebody has open is waited for: `doctor` may just be looking at it."""
+
 LEASE_SHARE = 0.9
 """How much of the session time a round may take, before the group may give its partitions away."""
 
@@ -99,7 +102,8 @@ async def open_sink(
     market's clock.
     """
     client = stage("sinks.clickhouse.client")
-    store = await asyncio.to_thread(client.open_store, settings.stored_in)
+    opening = partial(client.open_store, settings.stored_in, patience_seconds=HELD_SECONDS)
+    store = await asyncio.to_thread(opening)
     try:
         await asyncio.to_thread(stage("sinks.clickhouse.migrate").apply, store)
         now_us = (clock or SystemClock()).now_us

@@ -7,6 +7,7 @@ for a block (about 1 MiB) where the system's default is not that.
 
 import fcntl
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ _INSERT_SETTINGS = {
 }
 _HTTP_TIMEOUT_SECONDS = 30
 _CONNECT_SECONDS = 10
+_LOOK_SECONDS = 0.1
 # A block of trades is a sixth of its size in lz4. On loopback that costs what it saves (50,000
 # trades, 5.3 MB: 48 ms both ways; 108 ms with zstd), on a network it saves the rest.
 _PACKING = "lz4"
@@ -177,6 +179,8 @@ def open_store(
     target: Path | str,
     wait_seconds: int = _HTTP_TIMEOUT_SECONDS,
     options: Mapping[str, str] | None = None,
+    *,
+    patience_seconds: float = 0.0,
 ) -> Store:
     """Open a directory (embedded engine, made when missing) or an http(s) address.
 
@@ -184,6 +188,7 @@ def open_store(
         target: the directory or the address.
         wait_seconds: how long an answer over HTTP may take.
         options: of the embedded engine's own configuration; the first who opens it decides.
+        patience_seconds: how long to wait for a process that has the directory to let go of it.
 
     Raises:
         ConfigurationError: the directory is in use by another process, or cannot be used.
@@ -192,10 +197,12 @@ def open_store(
     if is_address(str(target)):
         return Store(_connect_http(str(target), wait_seconds), None)
     path = Path(target).resolve()
-    return Store(connect_embedded(path, options), path)
+    return Store(connect_embedded(path, options, patience_seconds), path)
 
 
-def connect_embedded(path: Path, options: Mapping[str, str] | None = None) -> Client:
+def connect_embedded(
+    path: Path, options: Mapping[str, str] | None = None, patience_seconds: float = 0.0
+) -> Client:
     """Open the engine on a directory.
 
     Raises:
@@ -203,7 +210,7 @@ def connect_embedded(path: Path, options: Mapping[str, str] | None = None) -> Cl
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _refuse_when_held(path)
+        _refuse_when_held(path, patience_seconds)
         return clickhouse_connect.get_client(
             interface="chdb", path=str(path), tz_mode="aware", chdb_options=dict(options or {})
         )
@@ -254,14 +261,16 @@ def held_by(path: Path) -> int | None:
     return None
 
 
-def _refuse_when_held(path: Path) -> None:
+def _refuse_when_held(path: Path, patience_seconds: float) -> None:
     """Ask the engine's own lock first: its refusal would write to standard error."""
-    holder = held_by(path)
-    if holder is not None and holder != os.getpid():
-        raise ConfigurationError(
-            f"the store {path} is in use by another perptape (pid {holder}); "
-            "query it through `perptape query`, or stop that process first"
-        )
+    deadline = time.monotonic() + patience_seconds
+    while (holder := held_by(path)) is not None and holder != os.getpid():
+        if time.monotonic() >= deadline:
+            raise ConfigurationError(
+                f"the store {path} is in use by another perptape (pid {holder}); "
+                "query it through `perptape query`, or stop that process first"
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def one_line(error: BaseException) -> str:

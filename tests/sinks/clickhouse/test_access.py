@@ -5,6 +5,7 @@ import csv
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,15 @@ def test_a_store_that_another_process_holds_names_that_process(
         ConfigurationError, match=rf"in use by another perptape \(pid {owner.pid}\)"
     ):
         open_reader(folder)
+
+
+@pytest.mark.parametrize("owner", ["hold"], indirect=True)
+def test_a_store_that_is_held_for_a_moment_is_waited_for(
+    owner: subprocess.Popen[str], folder: Path
+) -> None:
+    assert owner.stdin is not None
+    threading.Timer(0.5, print, ("",), {"file": owner.stdin, "flush": True}).start()
+    open_store(folder, patience_seconds=60).close()
 
 
 def test_a_folder_is_read_alone_and_a_stale_address_is_passed_over(folder: Path) -> None:
