@@ -157,6 +157,7 @@ class _Backfill:
         inputs = [InputRange(one.identity.session, 0, 0, one.trades - 1) for one in job]
         admitted = stage("sinks.clickhouse.backfill.admission").admit(bars, stored, inputs)
         task = progress.add_task(f"store {asset}", count=f"{len(admitted):,} bars")
+        base_seconds = self._params.footprint.interval_seconds
         loading = stage("sinks.clickhouse.backfill.load")
         streams = {(one.market.venue, one.instrument.symbol): one.market.stream for one in job}
         loaded = loading.store_job(
@@ -164,9 +165,12 @@ class _Backfill:
             self._batches.job_batches(job),
             admitted,
             streams,
-            base_seconds=self._params.footprint.interval_seconds,
+            base_seconds=base_seconds,
             epoch=self._epoch,
         )
+        first_us = from_us - from_us % (base_seconds * US_PER_SECOND)
+        asked = {"asset": asset, "from_us": first_us, "until_us": until_us, "base": base_seconds}
+        stage("sinks.clickhouse.rebuild.adjust").adjust_filed(self._store, asked)
         failpoint("backfill_before_record")
         loading.note_loaded(self._store, [_record(one) for one in job], self._epoch)
         self.trades += loaded.trades

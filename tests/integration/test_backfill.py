@@ -44,6 +44,27 @@ SEAMS_SQL = """
 SELECT toString(status) AS status, version, reason, toUnixTimestamp(bar_start) AS start
 FROM footprint_bars WHERE interval_seconds = 60 AND scope = 'venue' ORDER BY start, row_size
 """
+FLOW_SQL = """
+SELECT bar.minute AS minute, bar.delta AS delta,
+       ifNull(step.delta, 0) + ifNull(more.delta, 0) AS stepped, ifNull(more.delta, 0) AS adjusted
+FROM
+(
+    SELECT bar_start AS minute, any(buy_lots - sell_lots) AS delta FROM footprints_log FINAL
+    WHERE scope = 'venue' AND interval_seconds = 60 AND is_final AND status != 'gap' GROUP BY minute
+) AS bar
+LEFT JOIN
+(
+    SELECT CAST(toStartOfMinute(step_start) AS DateTime64(6, 'UTC')) AS minute,
+           sum(delta_lots_step) AS delta
+    FROM cvd_log FINAL WHERE scope = 'venue' AND is_final GROUP BY minute
+) AS step USING (minute)
+LEFT JOIN
+(
+    SELECT bar_start AS minute, sum(cvd_adjustments_log.delta_lots) AS delta
+    FROM cvd_adjustments_log FINAL GROUP BY minute
+) AS more USING (minute)
+ORDER BY minute
+"""
 
 
 def recorded_rows(files: Sequence[str]) -> Iterator[list[str]]:
@@ -152,6 +173,7 @@ def test_a_file_closes_what_a_live_run_missed_and_nothing_else(
     good(run(tmp_path, "replay", "a.ptrec.zst", **BARS_ONLY))
     files = [capture(FILES[0])]
     live = {bar["start"]: bar for bar in ask(tmp_path, SEAMS_SQL)}
+    collected = ask(tmp_path, STATE_SQL)[0]["trades"]
     refused = run(tmp_path, "backfill", *map(str, files), *OPTIONS)
     assert refused.returncode == 2
     assert "trades of the stream ltcusdt@trade" in refused.stderr
@@ -166,6 +188,12 @@ def test_a_file_closes_what_a_live_run_missed_and_nothing_else(
             assert (closed[start]["version"], closed[start]["reason"]) == (2, "dump_reconcile")
         elif bar["status"] == "complete":
             assert closed[start] == bar
+    flow = ask(tmp_path, FLOW_SQL)
+    assert len(flow) >= 115
+    assert all(minute["delta"] == minute["stepped"] for minute in flow)
+    assert sum(minute["adjusted"] != 0 for minute in flow) == len(missed)
+    (added,) = ask(tmp_path, "SELECT sum(trades) AS trades FROM cvd_adjustments")
+    assert added["trades"] == FIRST_TRADES - collected > 0
     values = BARS_SQL.replace("is_final", "is_final AND interval_seconds = 60 AND row_size < 0.01")
     filed = {(bar["scope"], bar["bar_start"]): bar for bar in ask(loaded, values)}
     whole = [bar for bar in ask(tmp_path, values) if bar["bar_start"] < "2025-06-21T13:59"]

@@ -15,7 +15,7 @@ from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 from tests.captures import needs_captures
 from tests.integration.stored import opened, said, settings_of
-from tests.integration.test_backfill import FILES, record, recorded_rows
+from tests.integration.test_backfill import FILES, FLOW_SQL, record, recorded_rows
 
 HOLE_US = (1_750_510_830_000_000, 1_750_510_910_000_000)  # 13:00:30 to 13:01:50
 SPAN_US = (HOLE_US[0] - 150_000_000, HOLE_US[1] + 150_000_000)
@@ -37,25 +37,6 @@ ORDER BY bar_start, scope, row_size LIMIT 3
 STRANGER_SQL = """
 INSERT INTO trades_log SELECT * REPLACE ('stranger' AS trade_id)
 FROM trades_log WHERE event_time > '2025-06-21 13:00:00' ORDER BY event_time LIMIT 1
-"""
-CVD_SQL = """
-SELECT bar.minute, bar.delta, ifNull(step.delta, 0) + ifNull(more.delta, 0) FROM
-(
-    SELECT bar_start AS minute, any(buy_lots - sell_lots) AS delta FROM footprints_log FINAL
-    WHERE scope = 'venue' AND interval_seconds = 60 AND is_final AND status != 'gap' GROUP BY minute
-) AS bar
-LEFT JOIN
-(
-    SELECT CAST(toStartOfMinute(step_start) AS DateTime64(6, 'UTC')) AS minute,
-           sum(delta_lots_step) AS delta
-    FROM cvd_log FINAL WHERE scope = 'venue' AND is_final GROUP BY minute
-) AS step USING (minute)
-LEFT JOIN
-(
-    SELECT bar_start AS minute, sum(cvd_adjustments_log.delta_lots) AS delta
-    FROM cvd_adjustments_log FINAL GROUP BY minute
-) AS more USING (minute)
-ORDER BY minute
 """
 BROKEN_SQL = "SELECT * FROM conservation WHERE class = 'broken' ORDER BY ALL"
 REASONS_SQL = (
@@ -102,7 +83,7 @@ def look(folder: Path) -> Seen:
             dict(store.query(REASONS_SQL).rows),
             store.query("SELECT count() FROM trades").rows[0][0],
             store.query(BROKEN_SQL).rows,
-            store.query(CVD_SQL).rows,
+            store.query(FLOW_SQL).rows,
         )
 
 
@@ -149,7 +130,7 @@ def test_the_bars_of_an_outage_become_those_of_an_undisturbed_run(whole: Path, h
     assert after.versions["gap_repair"] == 2
     assert after.broken == []
     assert len(after.flow) > 3
-    assert all(delta == summed for _, delta, summed in after.flow)
+    assert all(delta == stepped for _, delta, stepped, _ in after.flow)
 
     assert rebuild(holed, [whole / "whole.ptrec.zst"], replace=True).startswith("0 of ")
     assert look(holed) == after

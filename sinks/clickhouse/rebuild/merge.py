@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
 from sinks.clickhouse.client import Store
-from sinks.clickhouse.rebuild.adjust import adjust_cvd
+from sinks.clickhouse.rebuild.adjust import adjust_rebuilt
 from sinks.clickhouse.rebuild.staging import ADMITTED, BARS, TRADES
 
 _KEY = "asset, scope, venue, symbol, interval_seconds, row_size, bar_start"
@@ -138,7 +138,7 @@ def merge(store: Store, span: Span, *, replace: bool) -> Merged:
         _refuse_fewer(store, member)
     trades = sum(_add_trades(store, member) for member in members)
     for asset in assets:
-        adjust_cvd(store, {**times, "base": span.base_seconds, "asset": asset})
+        adjust_rebuilt(store, {**times, "base": span.base_seconds, "asset": asset})
     names = ", ".join(columns)
     bars = int(store.query(f"SELECT count() FROM {ADMITTED}").rows[0][0])  # noqa: S608
     store.command(f"INSERT INTO footprints_log ({names}) SELECT {names} FROM {ADMITTED}")  # noqa: S608
