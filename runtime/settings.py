@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         return self.clickhouse_url or self.store
 
     @property
+    def place_of_store(self) -> str:
+        """That place, the same however a folder is written."""
+        return self.clickhouse_url or str(self.store.resolve())
+
+    @property
     def store_name(self) -> str:
         """That place in words, without a password."""
         return self.clickhouse_url.rpartition("@")[2] or str(self.store)
@@ -171,10 +176,14 @@ class Settings(BaseSettings):
 def load_settings(**options: object) -> Settings:
     """Read the settings; options that are None were not given.
 
+    A `store` that is given comes before a server that other settings name.
+
     Raises:
         ConfigurationError: names the setting, what it was and what it must be.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if "store" in given:
+        given.setdefault("clickhouse_url", "")
     try:
         return Settings(**given)  # type: ignore[arg-type]  # checked by pydantic itself
     except ValidationError as error:

@@ -11,11 +11,11 @@ from rich.console import Console
 from runtime.bus.protocol import TopicPartition
 from runtime.bus.set_back import Rewindable
 from runtime.cli.lag import STORE, lags
-from runtime.cli.parts import open_bus
+from runtime.cli.parts import open_bus, there_is_a_log
 from runtime.cli.stages import stage
 from runtime.clock import SystemClock
 from runtime.errors import ConfigurationError
-from runtime.settings import EMBEDDED, Settings
+from runtime.settings import Settings
 
 MIB = 2**20
 
@@ -100,8 +100,7 @@ async def _committed(settings: Settings) -> tuple[int, dict[TopicPartition, int]
 @asynccontextmanager
 async def existing_bus(settings: Settings) -> AsyncIterator[Rewindable | None]:
     """Open the log, but make none where there is none."""
-    log_file = stage("runtime.bus.log_file").FILE_NAME
-    if settings.bus == EMBEDDED and not (settings.log / log_file).exists():
+    if not there_is_a_log(settings):
         yield None
         return
     async with open_bus(settings) as bus:

@@ -61,7 +61,7 @@ def backfill(
 
     Files of all venues of a day belong into one run: a bar over all venues is of those of its run.
     """
-    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    settings = load_settings(store=store)
     asked = _asked(format, venue, kind, symbol, stream, contract_size)
     work = stage("runtime.cli.backfill").run_backfill
     execute(settings, work(settings, Console(), files, asked, again=again))
@@ -81,7 +81,7 @@ def reconcile(
     Each bar is exact, explained (by order classes that rows leave out), within tolerance (0.01 %,
     where the bar is not covered whole) or broken; the view `reconciliations` has them.
     """
-    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    settings = load_settings(store=store)
     asked = _asked(format, venue, kind, symbol, None, contract_size)
     work = stage("runtime.cli.reconcile").run_reconcile
     if not execute(settings, work(settings, Console(), files, asked)):
@@ -103,7 +103,7 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write a table's rows as Parquet files by day, asset and venue; again replaces them."""
-    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    settings = load_settings(store=store)
     module = stage("runtime.cli.export")
     asked = module.asked_of(from_day, until_day, asset)
     execute(settings, module.run_export(settings, Console(), dataset, asked, out))

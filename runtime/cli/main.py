@@ -135,6 +135,7 @@ def replay(
     module = stage("runtime.cli.replay")
     with module.log_for_replay(log) as folder:
         settings = load_settings(store=store, log=folder, bus=EMBEDDED)
+        module.refuse_own_store(settings, load_settings())
         execute(
             settings,
             module.run_replay(
@@ -182,7 +183,7 @@ def watch(
 
 def _reading(store: Path | None) -> Settings:
     """Return the settings of who reads the tables: a folder that is named comes before a server."""
-    return load_settings(store=store, clickhouse_url=None if store is None else "")
+    return load_settings(store=store)
 
 
 @app.command()

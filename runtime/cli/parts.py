@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from runtime.bus.embedded import EmbeddedBus, EmbeddedBusSettings
+from runtime.bus.log_look import is_log
 from runtime.bus.protocol import Bus
 from runtime.cli.alert_rules import load_alert_rules
 from runtime.cli.market import Market
@@ -68,6 +69,11 @@ def engine_params(settings: Settings) -> Any:  # processors.engine.EngineParams
         units=grids,
         alerts=load_alert_rules(settings.alert_rules),
     )
+
+
+def there_is_a_log(settings: Settings) -> bool:
+    """Say whether a log was ever made; a cluster is taken to be there."""
+    return settings.bus != EMBEDDED or is_log(settings.log)
 
 
 @asynccontextmanager

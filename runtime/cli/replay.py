@@ -12,12 +12,31 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from runtime.backoff import Backoff
 from runtime.bus.protocol import Sender
-from runtime.cli.parts import engine_params, open_bus, open_sink
+from runtime.cli.parts import engine_params, open_bus, open_sink, there_is_a_log
 from runtime.cli.stages import stage
 from runtime.cli.times import moment_us
 from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
+
+
+def refuse_own_store(settings: Settings, desk: Settings) -> None:
+    """Make sure that a replay is not into the store that a live log fills.
+
+    A replay has a later epoch: its bars, partial at both ends, would take the place of whole ones.
+
+    Args:
+        settings: of the replay.
+        desk: of everything else here.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    if settings.place_of_store == desk.place_of_store and there_is_a_log(desk):
+        raise ConfigurationError(
+            f"{desk.store_name} is the store of a live log: name another one with --store; "
+            "`perptape rebuild` takes from recordings what is better than what a store has"
+        )
 
 
 async def run_replay(
@@ -53,7 +72,7 @@ async def run_replay(
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(replay.rejected.items()))
     console.print(
         f"{replay.frames:,} frames, {replay.trades:,} trades of "
-        f"{len(replay.instruments)} instruments stored in {settings.store}"
+        f"{len(replay.instruments)} instruments stored in {settings.store_name}"
         + (f"; dead letters: {rejected}" if rejected else "")
     )
     if broken is not None:

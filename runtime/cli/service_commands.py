@@ -86,7 +86,7 @@ def parquet(
     seconds: SecondsOption = None,
 ) -> None:
     """Keep Parquet files of all tables as the store is, which another process serves."""
-    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    settings = load_settings(store=store)
     work = stage("runtime.cli.parquet").run_parquet(settings, Console(), out, seconds)
     end(execute(settings, work))
 

@@ -33,16 +33,14 @@ def backup(
     store: StoreOption = None,
 ) -> None:
     """Copy the store, and with it how far the sink had come; a server may go on meanwhile."""
-    settings = load_settings(
-        bus=bus, log=log, store=store, clickhouse_url=None if store is None else ""
-    )
+    settings = load_settings(bus=bus, log=log, store=store)
     work = stage("runtime.cli.backup").run_backup
     execute(settings, work(settings, Console(), name, base))
 
 
 def restore(name: NameArgument, store: StoreOption = None) -> None:
     """Make a store of a backup, where there is none yet."""
-    settings = load_settings(store=store, clickhouse_url=None if store is None else "")
+    settings = load_settings(store=store)
     execute(settings, stage("runtime.cli.backup").run_restore(settings, Console(), name))
 
 
@@ -64,9 +62,7 @@ def rebuild(
 
     Recordings begin before midnight and end after the next one, or bars at both ends are partial.
     """
-    settings = load_settings(
-        bus=bus, log=log, store=store, clickhouse_url=None if store is None else ""
-    )
+    settings = load_settings(bus=bus, log=log, store=store)
     module = stage("runtime.cli.rebuild")
     asked = module.Asked(module.day_of(day), files or [], replace)
     execute(settings, module.run_rebuild(settings, Console(), asked))

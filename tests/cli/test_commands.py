@@ -104,6 +104,23 @@ def test_a_recording_is_replayed_into_the_same_trades(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_a_recording_is_not_replayed_into_the_store_of_a_live_log(tmp_path: Path) -> None:
+    assert run(tmp_path, "record", "own.ptrec.zst", "--venues", "simulated", "--seconds", "2")
+    assert run(tmp_path, "up", "--venues", "simulated", "--seconds", "2").returncode == 0
+    away = {"PERPTAPE_CLICKHOUSE_URL": "http://127.0.0.1:9"}
+    for options in ([], ["--store", str(tmp_path / "data/store")]):
+        refused = run(tmp_path, "replay", "own.ptrec.zst", *options)
+        assert refused.returncode == 2
+        assert "data/store is the store of a live log" in refused.stderr
+    assert run(tmp_path, "replay", "own.ptrec.zst", **away).returncode == 2
+    played = run(tmp_path, "replay", "own.ptrec.zst", "--store", "another", **away)
+    assert "stored in another" in played.stdout
+    held = "SELECT count() > 0 AS held FROM trades"
+    assert (
+        run(tmp_path, "query", held, "--store", "another", "--format", "csv").stdout == "held\n1\n"
+    )
+
+
 def test_a_recording_that_breaks_off_is_stored_up_to_there(tmp_path: Path) -> None:
     run(tmp_path, "record", "own.ptrec.zst", "--venues", "simulated", "--seconds", "4")
     whole = (tmp_path / "own.ptrec.zst").read_bytes()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from runtime.bus.log_look import is_log, look
+from runtime.bus.log_look import look
 from runtime.bus.look import INPUT, LETTERS, LogSeen, Saved, Waiting
 from runtime.cli.doctor.findings import Finding, ago, duration, ok, warn, wrong
 from runtime.cli.doctor.thresholds import (
@@ -32,11 +32,6 @@ RUNBOOK = {
     STORE: "SinkBehind in deploy/README.md: inserts fail or are slow, see its last lines",
 }
 CLOCK_AHEAD_US = US_PER_MINUTE
-
-
-def there_is(settings: Settings) -> bool:
-    """Say whether a log was ever made; a cluster is taken to be there."""
-    return settings.bus != EMBEDDED or is_log(settings.log)
 
 
 async def look_at_log(settings: Settings, now_us: int) -> LogSeen:

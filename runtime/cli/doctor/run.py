@@ -24,6 +24,7 @@ from runtime.cli.doctor.quality import judge_data
 from runtime.cli.doctor.screen import as_json, show
 from runtime.cli.doctor.store import MIGRATE, StoreSeen, judge_store, look_at_store
 from runtime.cli.doctor.thresholds import SILENT_US
+from runtime.cli.parts import there_is_a_log
 from runtime.cli.stages import stage
 from runtime.clock import SystemClock
 from runtime.errors import PerptapeError
@@ -96,7 +97,7 @@ async def _processes(settings: Settings) -> Processes | Finding:
 
 
 async def _log(settings: Settings, now_us: int) -> LogSeen | Finding:
-    if not logs.there_is(settings):
+    if not there_is_a_log(settings):
         return warn("log", f"{settings.log}: never made", "`perptape up` makes it")
     do = "see that it runs and that its disk has room; data waits in the spool meanwhile"
     try:
