@@ -6,7 +6,7 @@ trades their gap.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -33,6 +33,9 @@ FLUSH_RECORDS = 500
 
 Progress = Callable[[int, int], None]
 """Called with frames played and frames in all."""
+
+Pause = Callable[[], Awaitable[None]]
+"""Awaited now and then, when all that was played is in the log."""
 
 
 @dataclass(slots=True)
@@ -128,7 +131,9 @@ class Replay:
                 ]
         return players
 
-    async def run(self, outbox: Outbox, progress: Progress | None = None) -> None:
+    async def run(
+        self, outbox: Outbox, progress: Progress | None = None, pause: Pause | None = None
+    ) -> None:
         """Play everything into the log.
 
         Raises:
@@ -144,6 +149,8 @@ class Replay:
             if waiting >= FLUSH_RECORDS:
                 waiting = 0
                 await outbox.flush()
+                if pause is not None:
+                    await pause()
             if progress is not None and played % 1000 == 0:
                 progress(played, self.frames)
         end = RecordedFrame(last_us, "", "close", "", b"")

@@ -146,6 +146,7 @@ def replay(
                 venue=venue,
                 kinds=kind or [],
                 span=(since, until),
+                keep_log=log is not None,
             ),
         )
 

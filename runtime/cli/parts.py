@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -77,8 +78,15 @@ def there_is_a_log(settings: Settings) -> bool:
 
 
 @asynccontextmanager
-async def open_bus(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Bus]:
+async def open_bus(
+    settings: Settings, metrics: Metrics | None = None, *, partition_bytes: int | None = None
+) -> AsyncIterator[Bus]:
     """Open the log, embedded or Kafka, and close it in the end.
+
+    Args:
+        settings: where it is.
+        metrics: where to count.
+        partition_bytes: how much a partition of an embedded log may hold, if not the usual.
 
     Raises:
         ConfigurationError: the log is not what it must be; the message says what to do.
@@ -88,6 +96,8 @@ async def open_bus(settings: Settings, metrics: Metrics | None = None) -> AsyncI
     bus: Bus
     if settings.bus == EMBEDDED:
         kept = EmbeddedBusSettings(retention_seconds=KEPT_SECONDS)
+        if partition_bytes is not None:
+            kept = dataclasses.replace(kept, partition_bytes=partition_bytes)
         bus = await EmbeddedBus.open(settings.log, settings=kept, metrics=counts)
     else:
         kafka = stage("runtime.bus.kafka.bus").KafkaBus

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,12 @@ from runtime.cli.times import moment_us
 from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
+
+SLICE_FLUSHES = 40
+"""How often the log is written to, 500 records each time, before they are worked off and stored."""
+
+SCRATCH_BYTES = 2**29
+"""What a partition of the log may keep: many times what a slice leads to."""
 
 
 def refuse_own_store(settings: Settings, desk: Settings) -> None:
@@ -48,10 +54,12 @@ async def run_replay(
     venue: str | None,
     kinds: list[Kind],
     span: tuple[str | None, str | None] = (None, None),
+    keep_log: bool = False,
 ) -> None:
     """Play recordings into a log of their own and store what comes out.
 
-    `span` are the times of the first frame and of the first one that is left out again.
+    `span` are the times of the first frame and of the first one that is left out again. A log that
+    is not kept forgets what is stored.
 
     Raises:
         ConfigurationError: there is nothing to play, or the arguments do not fit together.
@@ -63,10 +71,14 @@ async def run_replay(
     replay = read_recordings(
         console, [source(path, format, venue, kind, from_us, until_us) for path, kind in one_each]
     )
-    async with open_bus(settings) as bus, open_sink(settings, bus) as sink:
-        broken = await play(replay, bus, console)
+    async with (
+        open_bus(settings, partition_bytes=None if keep_log else SCRATCH_BYTES) as bus,
+        open_sink(settings, bus) as sink,
+    ):
         host = stage("processors.host").BusHost(bus, engine_params(settings))
-        await host.drain()
+        slices = _Slices(host, sink)
+        broken = await play(replay, bus, console, slices.pause)
+        await slices.work_off()
         await host.close()
         await sink.drain()
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(replay.rejected.items()))
@@ -89,13 +101,41 @@ def read_recordings(console: Console, sources: list[Any]) -> Any:
         return stage("collectors.recorded.replay").Replay(sources)
 
 
-async def play(replay: Any, bus: Sender, console: Console) -> PayloadError | None:
-    """Play recordings into a log or the like; return what is broken in them, where they end."""
+class _Slices:
+    """Has what is played worked off and stored a slice at a time, before the log forgets it."""
+
+    def __init__(self, host: Any, sink: Any) -> None:
+        self._host, self._sink = host, sink
+        self._pauses = 0
+
+    async def pause(self) -> None:
+        """Work off what was played where it is enough by now."""
+        self._pauses += 1
+        if self._pauses % SLICE_FLUSHES == 0:
+            await self.work_off()
+
+    async def work_off(self) -> None:
+        """Work off and store what was played."""
+        await self._host.drain()
+        await self._sink.drain()
+
+
+async def play(
+    replay: Any, bus: Sender, console: Console, pause: Callable[[], Awaitable[None]] | None = None
+) -> PayloadError | None:
+    """Play recordings into a log or the like; return what is broken in them, where they end.
+
+    Args:
+        replay: of `read_recordings`.
+        bus: the log.
+        console: for progress.
+        pause: awaited now and then, when all that was played is in the log.
+    """
     outbox = stage("collectors.outbox.outbox").Outbox(bus, Backoff(0.1, 5.0, lambda: 0.5))
     with _bar(console) as progress:
         task = progress.add_task("frames", total=replay.frames)
         try:
-            await replay.run(outbox, lambda done, _: progress.update(task, completed=done))
+            await replay.run(outbox, lambda done, _: progress.update(task, completed=done), pause)
         except PayloadError as error:
             await outbox.flush()
             return error
