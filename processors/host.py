@@ -74,6 +74,11 @@ class BusHost:
 
         For a host that has all partitions.
         """
+        await self.work_off()
+        await self._commit(await self._partitions.save())
+
+    async def work_off(self) -> None:
+        """Work off everything that the log holds now; for a host that has all partitions."""
         consumer = await self._open()
         ends = await self._bus.end_offsets(SOURCE)
         idle = 0
@@ -81,7 +86,6 @@ class BusHost:
             idle = 0 if await self._round(consumer) else idle + 1
             if idle == IDLE_ROUNDS:
                 break  # retention has removed what was left
-        await self._commit(await self._partitions.save())
 
     async def left(self) -> int:
         """Return how many records of the trades topic are not worked off; of all partitions."""

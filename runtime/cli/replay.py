@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from runtime.backoff import Backoff
-from runtime.bus.protocol import Sender
+from runtime.bus.protocol import Bus, Outgoing, Sender
 from runtime.cli.parts import engine_params, open_bus, open_sink, there_is_a_log
 from runtime.cli.stages import stage
 from runtime.cli.times import moment_us
@@ -19,11 +19,11 @@ from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
 
-SLICE_FLUSHES = 40
-"""How often the log is written to, 500 records each time, before they are worked off and stored."""
+SLICE_BYTES = 2**26
+"""So much in the log is stored before more is played."""
 
 SCRATCH_BYTES = 2**29
-"""What a partition of the log may keep: many times what a slice leads to."""
+"""What a partition of the log may keep: many times what a slice can be."""
 
 
 def refuse_own_store(settings: Settings, desk: Settings) -> None:
@@ -75,12 +75,9 @@ async def run_replay(
         open_bus(settings, partition_bytes=None if keep_log else SCRATCH_BYTES) as bus,
         open_sink(settings, bus) as sink,
     ):
-        host = stage("processors.host").BusHost(bus, engine_params(settings))
-        slices = _Slices(host, sink)
-        broken = await play(replay, bus, console, slices.pause)
-        await slices.work_off()
-        await host.close()
-        await sink.drain()
+        slices = _Slices(settings, bus, sink)
+        broken = await play(replay, slices, console, slices.pause)
+        await slices.end()
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(replay.rejected.items()))
     console.print(
         f"{replay.frames:,} frames, {replay.trades:,} trades of "
@@ -102,21 +99,32 @@ def read_recordings(console: Console, sources: list[Any]) -> Any:
 
 
 class _Slices:
-    """Has what is played worked off and stored a slice at a time, before the log forgets it."""
+    """A log whose records are worked off and stored a slice at a time, before it forgets them."""
 
-    def __init__(self, host: Any, sink: Any) -> None:
-        self._host, self._sink = host, sink
-        self._pauses = 0
+    def __init__(self, settings: Settings, bus: Bus, sink: Any) -> None:
+        self._bus, self._sink = bus, sink
+        self._host = stage("processors.host").BusHost(self, engine_params(settings))
+        self._waiting_bytes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def send(self, records: Sequence[Outgoing]) -> list[int]:
+        """Append to the log, as the log itself does."""
+        self._waiting_bytes += sum(len(record.value or b"") for record in records)
+        return await self._bus.send(records)
 
     async def pause(self) -> None:
-        """Work off what was played where it is enough by now."""
-        self._pauses += 1
-        if self._pauses % SLICE_FLUSHES == 0:
-            await self.work_off()
+        """Work off what was played; store where it is enough by now."""
+        await self._host.work_off()
+        if self._waiting_bytes >= SLICE_BYTES:
+            self._waiting_bytes = 0
+            await self._sink.drain()
 
-    async def work_off(self) -> None:
-        """Work off and store what was played."""
+    async def end(self) -> None:
+        """Work off and store the rest."""
         await self._host.drain()
+        await self._host.close()
         await self._sink.drain()
 
 

@@ -51,7 +51,7 @@ def test_a_recording_larger_than_the_log_is_stored_whole(
     eager = partial(EmbeddedBusSettings, maintenance_seconds=0.01)
     monkeypatch.setattr("runtime.cli.parts.EmbeddedBusSettings", eager)
     monkeypatch.setattr("runtime.cli.replay.SCRATCH_BYTES", whole_bytes // 3)
-    monkeypatch.setattr("runtime.cli.replay.SLICE_FLUSHES", 1)
+    monkeypatch.setattr("runtime.cli.replay.SLICE_BYTES", whole_bytes // 20)
     assert play(sliced, tmp_path / "own.ptrec.zst", keep_log=False) == wanted
     assert wanted[1][0][0] == FIRST_TRADES
     assert held_bytes(sliced) < whole_bytes / 2
