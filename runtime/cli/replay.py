@@ -19,11 +19,14 @@ from runtime.errors import ConfigurationError, PayloadError
 from runtime.settings import Settings
 from schemas.market import Kind
 
-SLICE_BYTES = 2**26
+WORK_FLUSHES = 4
+"""How often the log is written to, 500 records each time, before they are worked off."""
+
+SLICE_BYTES = 2**28
 """So much in the log is stored before more is played."""
 
-SCRATCH_BYTES = 2**29
-"""What a partition of the log may keep: many times what a slice can be."""
+SCRATCH_BYTES = 2**30
+"""What a partition of the log may keep: several times what a slice can be."""
 
 
 def refuse_own_store(settings: Settings, desk: Settings) -> None:
@@ -105,6 +108,7 @@ class _Slices:
         self._bus, self._sink = bus, sink
         self._host = stage("processors.host").BusHost(self, engine_params(settings))
         self._waiting_bytes = 0
+        self._pauses = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bus, name)
@@ -115,8 +119,10 @@ class _Slices:
         return await self._bus.send(records)
 
     async def pause(self) -> None:
-        """Work off what was played; store where it is enough by now."""
-        await self._host.work_off()
+        """Work off what was played, and store it, where it is enough by now."""
+        self._pauses += 1
+        if self._pauses % WORK_FLUSHES == 0:
+            await self._host.work_off()
         if self._waiting_bytes >= SLICE_BYTES:
             self._waiting_bytes = 0
             await self._sink.drain()
