@@ -175,11 +175,12 @@ class Partitions:
         seeks: dict[int, int] = {}
         newest: dict[int, Record] = {}
         await self._fetch_sides(records)
+        fetched = time.monotonic()
         for index, record in enumerate(records):
             number = record.partition
             if number not in self._held or number in seeks:
                 continue
-            if self._share_is_used(started):
+            if self._share_is_used(fetched):
                 seeks[number] = self.next_offset(number)
             elif not await self._reach(record, outgoing) or not await self._step(record, outgoing):
                 seeks[number] = self.next_offset(number)
@@ -218,9 +219,10 @@ class Partitions:
                 outgoing += _encoded(outputs)
         return True
 
-    def _share_is_used(self, started: float) -> bool:
+    def _share_is_used(self, fetched: float) -> bool:
+        """Say whether no more is to be worked off in a round; never before its first record."""
         lent = self._settings.lease_seconds
-        return lent is not None and time.monotonic() - started > WORK_SHARE * lent
+        return lent is not None and time.monotonic() - fetched > WORK_SHARE * lent
 
     def _check_lease(self, started: float) -> None:
         passed, lent = time.monotonic() - started, self._settings.lease_seconds
