@@ -26,7 +26,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 
 # The main job on simulated venues: no network, no account, no Docker. Ctrl-C ends it.
 demo: $(VENV)/.runtime
-	@$(BIN)/perptape up --venues simulated --speed 3 --show BTC $(ARGS) || [ $$? -eq 130 ]
+	@$(BIN)/perptape up --venues simulated --assets BTC,ETH --speed 3 --show BTC $(ARGS) || [ $$? -eq 130 ]
 
 # The same on the live venues.
 run: $(VENV)/.runtime
