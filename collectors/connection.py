@@ -143,10 +143,10 @@ class Connection:
             except ConnectionClosed as error:
                 raise self._failure or TransportError(f"closed by the venue: {error}") from error
             finally:
-                self._failure = None  # it holds what holds this connection: a cycle
-                self._host.down(self.number)
                 keeper.cancel()
                 writer.cancel()
+                self._failure = None  # it holds what holds this connection: a cycle
+                self._host.down(self.number)
                 await asyncio.gather(keeper, writer, return_exceptions=True)
 
     async def _write(self, socket: ClientConnection, messages: Sequence[str]) -> None:

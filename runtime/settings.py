@@ -122,11 +122,6 @@ class Settings(BaseSettings):
         return self.clickhouse_url or self.store
 
     @property
-    def place_of_store(self) -> str:
-        """That place, the same however a folder is written."""
-        return self.clickhouse_url or str(self.store.resolve())
-
-    @property
     def store_name(self) -> str:
         """That place in words, without a password."""
         return self.clickhouse_url.rpartition("@")[2] or str(self.store)

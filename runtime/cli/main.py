@@ -39,7 +39,7 @@ from runtime.cli.stages import stage
 from runtime.cli.store_commands import add_store
 from runtime.cli.topics import topics_app
 from runtime.errors import ConfigurationError, PerptapeError
-from runtime.settings import EMBEDDED, EVERYTHING, Settings, load_settings
+from runtime.settings import EMBEDDED, EVERYTHING, load_settings
 from schemas.market import Kind
 
 app = typer.Typer(
@@ -165,7 +165,7 @@ def watch(
     seconds: SecondsOption = None,
 ) -> None:
     """Show the newest bars of an asset as a footprint ladder, live."""
-    settings = _reading(store)
+    settings = load_settings(store=store)
     execute(
         settings,
         stage("sinks.terminal.watch").watch(
@@ -182,11 +182,6 @@ def watch(
     )
 
 
-def _reading(store: Path | None) -> Settings:
-    """Return the settings of who reads the tables: a folder that is named comes before a server."""
-    return load_settings(store=store)
-
-
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help='SQL, e.g. "SELECT * FROM footprint_bars LIMIT 5".')],
@@ -194,7 +189,7 @@ def query(
     store: StoreOption = None,
 ) -> None:
     """Ask the store with SQL."""
-    settings = _reading(store)
+    settings = load_settings(store=store)
     text = stage("sinks.clickhouse.query").run_query(settings.stored_in, sql, format.value)
     sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
 

@@ -41,7 +41,9 @@ def refuse_own_store(settings: Settings, desk: Settings) -> None:
     Raises:
         ConfigurationError: it is.
     """
-    if settings.place_of_store == desk.place_of_store and there_is_a_log(desk):
+    same_server = settings.clickhouse_url == desk.clickhouse_url
+    same_folder = settings.store.resolve() == desk.store.resolve()
+    if same_server and same_folder and there_is_a_log(desk):
         raise ConfigurationError(
             f"{desk.store_name} is the store of a live log: name another one with --store; "
             "`perptape rebuild` takes from recordings what is better than what a store has"

@@ -14,6 +14,7 @@ from processors.asset import EngineParams
 from processors.host import BusHost
 from runtime.bus.embedded import EmbeddedBus
 from runtime.bus.protocol import Outgoing
+from runtime.cli.replay import run_replay
 from runtime.settings import Settings, load_settings
 from schemas.topics import TRADES
 from schemas.trades import TradeBatch
@@ -39,6 +40,15 @@ def settings_of(folder: Path, store: str = "store") -> Settings:
     """Return the settings of a desk in a folder, without a server."""
     options: dict[str, object] = {"store": folder / store, "log": folder / "log"}
     return load_settings(**options, bus="embedded", clickhouse_url="")
+
+
+def play(settings: Settings, recording: Path, *, keep_log: bool = False) -> None:
+    """Replay a recording into the log and the store of these settings."""
+    said(
+        lambda console: run_replay(
+            settings, console, [recording], format=None, venue=None, kinds=[], keep_log=keep_log
+        )
+    )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import datetime
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from runtime.cli.rebuild import Asked, run_rebuild
-from runtime.cli.replay import run_replay
 from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 from tests.captures import needs_captures
-from tests.integration.stored import opened, said, settings_of
+from tests.integration.stored import opened, play, said, settings_of
 from tests.integration.test_backfill import FILES, FLOW_SQL, record, recorded_rows
 
 HOLE_US = (1_750_510_830_000_000, 1_750_510_910_000_000)  # 13:00:30 to 13:01:50
@@ -46,13 +45,6 @@ REASONS_SQL = (
 
 def desk(folder: Path) -> Settings:
     return settings_of(folder).model_copy(update={"toolkit": False})
-
-
-def play(folder: Path, recording: Path) -> None:
-    work: Callable[[Any], Any] = lambda console: run_replay(  # noqa: E731
-        desk(folder), console, [recording], format=None, venue=None, kinds=[]
-    )
-    said(work)
 
 
 def rebuild(folder: Path, files: Sequence[Path], *, replace: bool = False) -> str:
@@ -97,7 +89,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A desk that missed nothing, and its recording `whole.ptrec.zst`."""
     folder = tmp_path_factory.mktemp("whole")
     record(folder / "whole.ptrec.zst", FILES[:1], span_us=SPAN_US)
-    play(folder, folder / "whole.ptrec.zst")
+    play(desk(folder), folder / "whole.ptrec.zst")
     return folder
 
 
@@ -106,7 +98,7 @@ def missed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A desk with an outage, and its recording `holed.ptrec.zst`."""
     folder = tmp_path_factory.mktemp("holed")
     record(folder / "holed.ptrec.zst", FILES[:1], HOLE_US, SPAN_US)
-    play(folder, folder / "holed.ptrec.zst")
+    play(desk(folder), folder / "holed.ptrec.zst")
     return folder
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from runtime.bus.embedded import EmbeddedBusSettings
 from runtime.bus.log_file import FILE_NAME
-from runtime.cli.replay import run_replay
 from runtime.settings import Settings
 from tests.captures import needs_captures
-from tests.integration.stored import opened, said, settings_of
+from tests.integration.stored import opened, play, settings_of
 from tests.integration.test_backfill import FILES, FIRST_TRADES, record
 from tests.integration.test_rebuild import BARS_SQL
 
@@ -24,12 +23,8 @@ SELECT (SELECT count() FROM trades), (SELECT count() FROM events), (SELECT count
 """
 
 
-def play(settings: Settings, recording: Path, *, keep_log: bool) -> list[Any]:
-    said(
-        lambda console: run_replay(
-            settings, console, [recording], format=None, venue=None, kinds=[], keep_log=keep_log
-        )
-    )
+def played(settings: Settings, recording: Path, *, keep_log: bool) -> list[Any]:
+    play(settings, recording, keep_log=keep_log)
     with opened(settings.store) as store:
         return [store.query(sql).rows for sql in (BARS_SQL, OTHERS_SQL)]
 
@@ -46,12 +41,12 @@ def test_a_recording_larger_than_the_log_is_stored_whole(
 ) -> None:
     record(tmp_path / "own.ptrec.zst", FILES[:1])
     at_once, sliced = settings_of(tmp_path / "at once"), settings_of(tmp_path / "sliced")
-    wanted = play(at_once, tmp_path / "own.ptrec.zst", keep_log=True)
+    wanted = played(at_once, tmp_path / "own.ptrec.zst", keep_log=True)
     whole_bytes = held_bytes(at_once)
     eager = partial(EmbeddedBusSettings, maintenance_seconds=0.01)
     monkeypatch.setattr("runtime.cli.parts.EmbeddedBusSettings", eager)
     monkeypatch.setattr("runtime.cli.replay.SCRATCH_BYTES", whole_bytes // 3)
     monkeypatch.setattr("runtime.cli.replay.SLICE_BYTES", whole_bytes // 20)
-    assert play(sliced, tmp_path / "own.ptrec.zst", keep_log=False) == wanted
+    assert played(sliced, tmp_path / "own.ptrec.zst", keep_log=False) == wanted
     assert wanted[1][0][0] == FIRST_TRADES
     assert held_bytes(sliced) < whole_bytes / 2

@@ -5,6 +5,7 @@ A step is never changed: who sums CVD adds the adjustments of the minutes, as af
 minute, where no late trade can be, and is what bar and steps differ in: the same again is the same.
 """
 
+from sinks.clickhouse.backfill.admission import REASON
 from sinks.clickhouse.client import Store
 from sinks.clickhouse.rebuild.staging import ADMITTED
 
@@ -36,7 +37,7 @@ SELECT *, trades - old_trades AS added
 FROM (SELECT {_OF_BAR} FROM {ADMITTED} WHERE reason != '' AND {_OF_BARS} {_ONE_SIZE}) AS n
 LEFT JOIN ({_OLD}) AS o USING (asset, venue, symbol, row_size, bar_start)
 """  # noqa: S608
-_IS_FILED = f"is_final AND reason = 'dump_reconcile' AND {_OF_BARS}"
+_IS_FILED = f"is_final AND reason = '{REASON}' AND {_OF_BARS}"
 _OF_FILES = f"""
 SELECT asset, venue, symbol, {_MINUTE.format(time="event_time")} AS bar_start, count() AS added
 FROM trades_log FINAL WHERE source = 'dump' AND {_OF_SPAN.format(time="event_time")}
