@@ -34,6 +34,8 @@ PROGRAM = [sys.executable, "-c", "from runtime.cli.main import main; main()"]
 PYTHON = [sys.executable, "-m"]
 SETTINGS = KafkaSettings(segment_seconds=2, session_seconds=6, send_timeout_seconds=20)
 """Members are missed as soon as brokers allow; snapshots are compacted while tests run."""
+PATIENT = SETTINGS.model_copy(update={"session_seconds": 60})
+"""Where nobody is killed, nobody is to be given up for slow."""
 
 BROKER = {
     # Brokers first look for what is too old 30 s after their start, and the recordings are of 2024.

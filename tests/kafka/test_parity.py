@@ -16,6 +16,7 @@ from tests.kafka.logs import ASSETS, has_recordings, input_log, recorded
 from tests.kafka.services import (
     BROKER,
     INTERRUPTED,
+    PATIENT,
     PROCESSORS,
     SETTINGS,
     SINK,
@@ -29,8 +30,6 @@ from tests.kafka.services import (
 from tests.kafka.undisturbed import undisturbed
 
 HOSTS = (("plain", 1), ("faust", 1), ("faust", 3))
-PATIENT = SETTINGS.model_copy(update={"session_seconds": 60})
-"""Nobody is killed here, and nobody is to be given up for slow."""
 
 
 @needs_captures
