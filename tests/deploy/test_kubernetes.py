@@ -170,7 +170,7 @@ def test_the_page_says_which_secrets_are_needed() -> None:
 @pytest.mark.parametrize("folder", ["base", "demo"])
 def test_kustomize_builds_the_folder(folder: str, tmp_path: Path) -> None:
     words = [tool("kustomize"), "build", str(FOLDER / folder)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     path = tmp_path / "built.yaml"
     path.write_text(done.stdout)

@@ -144,7 +144,7 @@ def test_promtool_finds_nothing_wrong(words: tuple[str, ...]) -> None:
         cwd=FOLDER,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -70,7 +70,7 @@ class Log:
         return [(one.first_id, one.last_id) for one in self.events(kind)]
 
 
-async def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.05)

@@ -25,7 +25,7 @@ from simulator.server import Simulator
 from simulator.sources import ScriptedSource
 
 START_US = 1_800_000_000_000_000
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 FILE_BYTES = 100_000
 FEEDS = (
     "binance.usdm",

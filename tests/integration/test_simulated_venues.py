@@ -44,7 +44,7 @@ class Bench:
         self.collector = collector
         self.bus = bus
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
         async with asyncio.timeout(seconds):
             while not await condition():
                 await asyncio.sleep(0.05)

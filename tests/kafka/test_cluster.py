@@ -23,7 +23,7 @@ from tests.kafka.clients import create, read, write
 
 ROOT = Path(__file__).parents[2]
 LOGIN = ("tape", "not-a-secret")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")

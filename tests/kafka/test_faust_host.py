@@ -51,7 +51,7 @@ from tests.processors.builders import BINANCE, BUY, BYBIT, SECOND, Market, Strea
 
 ROOT = Path(__file__).parents[2]
 LOGIN = ("tape", "not-a-secret")
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 120.0
 FAILPOINTS = (
     "after_outputs:3", "after_parts:2", "after_snapshot:2", "before_commit:2", "after_commit:2",
 )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from deploy.kafka.leash import leashed
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 STARTER = """
 import subprocess, sys
 from deploy.kafka.leash import leashed

@@ -39,7 +39,7 @@ LOGGED_IN: dict[str, Any] = {
     "password": PASSWORD,
 }
 ASKS = "it asks for a login (PLAIN, SCRAM-SHA-256)"
-SOON_SECONDS = 8.0
+SOON_SECONDS = 20.0
 NEARLY_NOTHING_SECONDS = 0.5
 
 

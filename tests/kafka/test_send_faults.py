@@ -130,7 +130,7 @@ async def test_a_send_fails_in_time_while_the_broker_is_down_and_comes_through_l
         for _ in range(2):
             with Took() as took, pytest.raises(BusError):
                 await bus.send(some[9:20])
-            assert took.seconds < HASTY.send_timeout_seconds + 1
+            assert took.seconds < HASTY.send_timeout_seconds * 4
             assert took.busy < 1
         await asyncio.to_thread(fragile_kafka.start, 1)
         await send_until_there(bus, some[9:20])
@@ -228,7 +228,7 @@ async def test_senders_share_one_try_to_reach_a_broker_that_is_away(
                     *(bus.send([record(n)]) for n in range(20)), return_exceptions=True
                 )
                 assert {type(answer) for answer in answers} == {BusError}
-        assert took.seconds < HASTY.send_timeout_seconds * 2 + 1
+        assert took.seconds < HASTY.send_timeout_seconds * 2 * 4
         fragile_kafka.resume(1)
 
 
@@ -245,7 +245,7 @@ async def test_a_send_that_is_cancelled_leaves_the_bus_usable(fragile_kafka: Clu
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.2):
                         await bus.send([record(1), record(2)])
-        assert took.seconds < 2
+        assert took.seconds < PATIENT.send_timeout_seconds / 2
         fragile_kafka.resume(1)
         await bus.send([record(1), record(2)])
         await bus.send([record(3)])
@@ -340,7 +340,7 @@ async def test_records_that_a_changed_topic_refuses_wait_until_it_is_mended(
 
 async def send_refused(bus: KafkaBus, records: list[Outgoing]) -> None:
     """Send until the broker has heard of the change."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             await bus.send(records)
 

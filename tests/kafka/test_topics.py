@@ -57,7 +57,7 @@ async def delete(address: str, *names: str) -> None:
     """Delete topics and wait until they are gone."""
     async with raw_admin(address) as client:
         await client.delete_topics(list(names))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while set(names) & set(await client.list_topics()):
                 await asyncio.sleep(0.05)
 

@@ -22,7 +22,7 @@ NAME = re.compile(rf"perptape_(collector|bus|processor|sink|webhook|parquet|disk
 
 
 def page(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         return bytes(answer.read()).decode()
 
 

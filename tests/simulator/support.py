@@ -17,7 +17,7 @@ from simulator.market import ScriptedMarket
 from simulator.model import SimEvent
 
 START_US = 1_795_132_800_000_000
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 class Everything:

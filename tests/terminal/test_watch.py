@@ -17,7 +17,7 @@ from tests.terminal.stub import StubReader
 from tests.terminal.views import market_view, worked_view
 
 STORE = Path("unused")
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 60.0
 
 
 def console_of(*, terminal: bool = False, encoding: str = "utf-8") -> tuple[Console, StringIO]:

@@ -151,7 +151,7 @@ class Bench:
         """Let a fault happen."""
         return self.simulator.apply(fault)
 
-    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 40.0) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
         """Wait for something, and as little as possible."""
         deadline = time.monotonic() + seconds
         while not condition():

@@ -64,7 +64,7 @@ def owner(folder: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.P
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=60)
 
 
 @pytest.mark.parametrize("owner", ["serve"], indirect=True)

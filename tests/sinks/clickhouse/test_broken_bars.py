@@ -76,7 +76,7 @@ async def run(metrics: Metrics, store: Store, broken_bars: Callable[[], int] | N
         monotonic=later,
     )
     running = asyncio.create_task(sink.run(stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while looks[0] < 400:
             await asyncio.sleep(0.001)
     stop.set()

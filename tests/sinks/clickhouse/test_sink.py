@@ -20,7 +20,7 @@ from sinks.clickhouse.sink import ClickHouseSink, SinkSettings
 from tests.sinks.clickhouse.memory_bus import MemoryBus
 from tests.sinks.clickhouse.records import DAY_US, bar, batch, price_rows, step, trade
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60.0
 
 
 class Watched:

@@ -85,7 +85,7 @@ def _read(program: str, out: Path) -> Any:
     if python is None:
         pytest.skip("DuckDB and Polars are not installed: `make tools`")
     arguments = [str(python), "-I", "-c", program, str(out), *TABLES]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     answer: Any = json.loads(done.stdout)
     return answer
