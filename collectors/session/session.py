@@ -283,8 +283,7 @@ class Session:
         lane = self._lanes.liquidations.get(message.instrument.symbol)
         if lane is not None and message.rows:
             self._publisher.activate(lane, receive_us, out)
-            new = lane.take(message, receive_us)
-            lane.tally.heard(new, receive_us - max(row[0] for row in message.rows))
+            lane.take(message, receive_us)
             self._publisher.send_full(lane, receive_us, out)
 
     def _on_ticker(self, message: TickerValues, line: int, receive_us: int, out: Outcome) -> None:
