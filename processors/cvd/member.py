@@ -111,6 +111,12 @@ class MemberCvd:
             if leaving is not None:
                 add_into(self.rolling[index], leaving, -1)
 
+    def pass_over(self, last: int) -> None:
+        """Count the seconds up to one as closed: nobody was there, no window holds anything."""
+        if last // MINUTE != self.last_second // MINUTE:
+            self._end_minute(last // MINUTE)
+        self.last_second = self.incomplete = last
+
     def _end_minute(self, minute: int) -> None:
         if self._minute:
             closed = self.last_second // MINUTE

@@ -24,7 +24,7 @@ from schemas.market import COVERING_STATES
 from schemas.topics import CVD
 from schemas.units import US_PER_MINUTE, US_PER_SECOND, round_half_even
 
-METHOD = "cvd/1.0.0"
+METHOD = "cvd/1.1.0"
 
 
 class _Measure:
@@ -152,7 +152,7 @@ class CvdOperator:
     def _jump(self, second: int) -> None:
         """Pass over seconds in which nobody was there and no window changes."""
         for member in self._members.values():
-            member.incomplete = second - 1
+            member.pass_over(second - 1)
         self._next_second = second
 
     # --- records out
