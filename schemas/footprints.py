@@ -77,8 +77,8 @@ class FootprintBar(msgspec.Struct, frozen=True, kw_only=True):
     without trades, or a gap, whose volumes are zero and unknown), `rows` (more than are published),
     `ref_close`, `delta_path` (a late trade, once the order of the bar's trades is no longer held),
     `imbalances` (`imbalances_valid` false: the rows of an aggregate are finer than twice the
-    cross-venue basis). `value_areas` are by method: `single`, `two_row`, `at_most`. `*_usd_cents`
-    are hundredths of the quote currency, all of them taken as dollars at par.
+    cross-venue basis, or it is not known). `value_areas` are by method: `single`, `two_row`,
+    `at_most`. `*_usd_cents` are hundredths of the quote currency, all taken as dollars at par.
     """
 
     schema: str = FOOTPRINT_SCHEMA

@@ -16,7 +16,7 @@ from schemas.market import Scope
 from schemas.topics import FOOTPRINTS
 
 BASIS_BARS = 60
-"""Over how many bars the cross-venue basis is judged."""
+"""Over how many base bars the cross-venue basis is judged, be there one or not."""
 
 Members = Sequence[Feed]
 
@@ -39,7 +39,7 @@ class Writer:
         self._ledger = ledger
         self._row_factors = row_factors
         self._ref_close: dict[tuple[ScopeKey, int], int] = {}
-        self._basis: dict[ScopeKey, deque[int]] = {}
+        self._basis: dict[ScopeKey, deque[int | None]] = {}
         self._versions: dict[tuple[ScopeKey, int, int], int] = {}
 
     def provisional(
@@ -96,7 +96,7 @@ class Writer:
             inputs=cause.since(first_offset),
             completeness=completeness(members, span, now_us, bar.members),
             ref_close_ticks=ref_close if version < 2 else None,
-            basis_ticks=self._basis_of(window, members),
+            basis_ticks=self._basis_of(window, members, bar),
         )
         outputs = []
         for factor in factors:
@@ -105,21 +105,32 @@ class Writer:
             outputs.append(Output(FOOTPRINTS.name, record.asset, record, window.start_us))
         return outputs
 
-    def _basis_of(self, window: Window, members: Members) -> int:
-        """Return the rolling median of the cross-venue basis, of this very bar when first."""
+    def _basis_of(self, window: Window, members: Members, bar: Bar) -> int | None:
+        """Return the rolling median of the cross-venue basis in ticks, over the bars that have one.
+
+        Where none has, it is 0 for a bar in which fewer than two members traded, and otherwise
+        that of the bar itself, of a wider one that of its first base bar; null without that.
+        """
         if window.key.scope is Scope.VENUE:
             return 0
-        basis = self._basis.get(window.key)
-        return median_low(basis) if basis else self._basis_range(window, members)
+        ranges = [one for one in self._basis.get(window.key, ()) if one is not None]
+        if ranges:
+            return median_low(ranges)
+        if sum(trades > 0 for _, trades in bar.members.values()) < 2:
+            return 0
+        return self._basis_range(window, members)
 
-    def _basis_range(self, window: Window, members: Members) -> int:
-        """Return how far apart, in ticks, the members' average prices of one base bar lie."""
+    def _basis_range(self, window: Window, members: Members) -> int | None:
+        """Return how far apart, in ticks, the members' average prices of one base bar lie.
+
+        Null unless two of them traded.
+        """
         prices = []
         for feed in members:
             bar = self._ledger.base(feed.key, [feed], window.start_us)
             if bar.rows:
                 prices.append(bar.notional // sum(bar.sums()[:3]))
-        return max(prices) - min(prices) if prices else 0
+        return max(prices) - min(prices) if len(prices) > 1 else None
 
     def _agreeing(self, window: Window, members: Members, factor: int) -> list[dict[int, int]]:
         """Return the marks of the members' own bars, for base bars of an aggregate."""
