@@ -59,7 +59,10 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a record says about itself."""
+    """What a record says about itself.
+
+    `venue_ticks` is the least height of a row that is whole ticks of every venue in the bar.
+    """
 
     revision: int
     version: int
@@ -68,6 +71,7 @@ class Stamp:
     inputs: list[InputRange]
     completeness: Completeness
     ref_close_ticks: int | None
+    venue_ticks: int
     basis_ticks: int | None
 
 
@@ -239,6 +243,8 @@ def _direction(bar: Bar) -> int:
 
 def _why_invalid(row_ticks: int, stamp: Stamp) -> str:
     """Return why rows of a height have no diagonal imbalances, nothing where they have."""
+    if row_ticks % stamp.venue_ticks:
+        return "row_tick_mismatch"
     if stamp.basis_ticks is None:
         return "no_cross_venue_basis"
     if row_ticks < 2 * stamp.basis_ticks:

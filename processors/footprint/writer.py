@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from math import lcm
 from statistics import median_low
 from typing import NamedTuple
 
@@ -96,6 +97,7 @@ class Writer:
             inputs=cause.since(first_offset),
             completeness=completeness(members, span, now_us, bar.members),
             ref_close_ticks=ref_close if version < 2 else None,
+            venue_ticks=_common_tick(members, bar),
             basis_ticks=self._basis_of(window, members, bar),
         )
         outputs = []
@@ -155,3 +157,8 @@ class Writer:
         self._ref_close = {(scope_key(row), row[3]): row[4] for row in ref_close}
         self._basis = {scope_key(row): deque(row[3], maxlen=BASIS_BARS) for row in basis}
         self._versions = {(scope_key(row), row[3], row[4]): row[5] for row in versions}
+
+
+def _common_tick(members: Members, bar: Bar) -> int:
+    """Return the least height in which every member that traded in a bar has whole ticks."""
+    return lcm(*(feed.tick for feed in members if bar.members.get(feed.name, (0, 0))[1]))
