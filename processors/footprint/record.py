@@ -61,6 +61,7 @@ class Window(NamedTuple):
 class Stamp:
     """What a record says about itself.
 
+    `gap_before` says that a bar between this one and the last that traded was a gap;
     `venue_ticks` is the least height of a row that is whole ticks of every venue in the bar.
     """
 
@@ -71,6 +72,7 @@ class Stamp:
     inputs: list[InputRange]
     completeness: Completeness
     ref_close_ticks: int | None
+    gap_before: bool
     venue_ticks: int
     basis_ticks: int | None
 
@@ -241,6 +243,12 @@ def _direction(bar: Bar) -> int:
     return (bar.last[1] > bar.first[1]) - (bar.last[1] < bar.first[1])
 
 
+def _why_no_ref_close(stamp: Stamp) -> str:
+    if stamp.version > 1:
+        return "not_kept_for_corrections"
+    return "gap_before" if stamp.gap_before else "no_earlier_trade"
+
+
 def _why_invalid(row_ticks: int, stamp: Stamp) -> str:
     """Return why rows of a height have no diagonal imbalances, nothing where they have."""
     if row_ticks % stamp.venue_ticks:
@@ -262,7 +270,7 @@ def _null_reasons(bar: Bar, ladder: Ladder | None, stamp: Stamp, imbalances: str
     elif bar.path is None:
         nulls["delta_path"] = "order_of_late_trades_unknown"
     if stamp.ref_close_ticks is None:
-        nulls["ref_close"] = "no_earlier_trade" if stamp.version < 2 else "not_kept_for_corrections"
+        nulls["ref_close"] = _why_no_ref_close(stamp)
     if imbalances:
         nulls["imbalances"] = imbalances
     return nulls

@@ -32,14 +32,15 @@ class Moment(NamedTuple):
 class Writer:
     """Turns the bars of a ledger into records, and remembers what the next ones refer to.
 
-    `versions` are kept for bars that were corrected, as long as they can be corrected again.
+    `versions` are kept for bars that were corrected, as long as they can be corrected again. The
+    close of a bar is kept for the ones after it until a gap, which leaves null.
     """
 
     def __init__(self, recorder: Recorder, ledger: Ledger, row_factors: tuple[int, ...]) -> None:
         self._recorder = recorder
         self._ledger = ledger
         self._row_factors = row_factors
-        self._ref_close: dict[tuple[ScopeKey, int], int] = {}
+        self._ref_close: dict[tuple[ScopeKey, int], int | None] = {}
         self._basis: dict[ScopeKey, deque[int | None]] = {}
         self._versions: dict[tuple[ScopeKey, int, int], int] = {}
 
@@ -56,7 +57,10 @@ class Writer:
             basis = self._basis.setdefault(key, deque(maxlen=BASIS_BARS))
             basis.append(self._basis_range(window, members))
         outputs = self._write(window, members, bar, self._row_factors, (1, "", moment))
-        if bar.last is not None:
+        if not any(covered_us for covered_us, _ in bar.members.values()):
+            if (key, interval_us) in self._ref_close:
+                self._ref_close[key, interval_us] = None
+        elif bar.last is not None:
             self._ref_close[key, interval_us] = bar.last[1]
         return outputs
 
@@ -88,7 +92,8 @@ class Writer:
         version, reason, (now_us, cause) = why
         first_offset = cause.offset if bar.first_offset is None else bar.first_offset
         span = (window.start_us, window.end_us)
-        ref_close = self._ref_close.get((window.key, window.interval_us))
+        name = (window.key, window.interval_us)
+        ref_close = self._ref_close.get(name)
         stamp = Stamp(
             revision=cause.revision,
             version=version,
@@ -97,6 +102,7 @@ class Writer:
             inputs=cause.since(first_offset),
             completeness=completeness(members, span, now_us, bar.members),
             ref_close_ticks=ref_close if version < 2 else None,
+            gap_before=name in self._ref_close and ref_close is None,
             venue_ticks=_common_tick(members, bar),
             basis_ticks=self._basis_of(window, members, bar),
         )

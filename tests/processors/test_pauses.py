@@ -1,4 +1,4 @@
-"""A log that stops in the middle of a minute and goes on hours or days later."""
+"""Gaps: a log that stops and goes on days later, a venue that is away for minutes."""
 
 from functools import cache
 
@@ -14,6 +14,7 @@ from tests.processors.builders import (
     BYBIT,
     MINUTE,
     NOON,
+    OKX,
     SECOND,
     UNITS,
     Runner,
@@ -82,3 +83,32 @@ def test_bars_of_a_pause_of_days_add_up_to_the_steps_of_its_cvd() -> None:
     assert sum(step.delta_lots for step in steps if step is not None) == 2 * (63 + 6)
     assert sum(bar.delta_lots for bar in bars) == 2 * (63 + 6)
     assert sum(bar.bar_start_us < STOP for bar in bars) == 12  # the first one before noon
+
+
+def test_the_bars_after_a_gap_have_no_previous_close_until_one_has_traded() -> None:
+    """Binance is away in the minutes 2 to 4, trades again in minute 6; OKX always does."""
+    away, there = Stream(BINANCE), Stream(OKX)
+    log = away.quiet(NOON - SECOND, NOON + 110 * SECOND)
+    log.append(away.batch(NOON + 111 * SECOND, [away.row(NOON + 110 * SECOND, 600_000, 1, BUY)]))
+    away.reconnect()
+    log += away.quiet(NOON + 5 * MINUTE, NOON + 6 * MINUTE + SECOND)
+    again_us = NOON + 6 * MINUTE + SECOND
+    log.append(away.batch(again_us + SECOND, [away.row(again_us, 600_070, 1, BUY)]))
+    log += away.quiet(again_us + 2 * SECOND, NOON + 11 * MINUTE)
+    other = there.quiet(NOON - SECOND, NOON)
+    for second in range(1, 11 * 60):
+        row = there.row(NOON + second * SECOND - SECOND // 2, 120_000, 1, BUY)
+        other.append(there.batch(NOON + second * SECOND, [row]))
+    run = Runner().feed(merged(log, other))
+
+    def before(interval_seconds: int, scope: Scope, venue: str) -> list[int | str]:
+        bars = run.bars(scope=scope, venue=venue, interval_seconds=interval_seconds, row_size="1")
+        ours = sorted((bar.bar_start_us, bar) for bar in bars if bar.bar_start_us >= NOON)
+        return [bar.ref_close_ticks or bar.null_reasons["ref_close"] for _, bar in ours]
+
+    assert before(60, Scope.VENUE, "binance")[:9] == [
+        "no_earlier_trade", "no_earlier_trade", 6_000_000,
+        *["gap_before"] * 4, 6_000_700, 6_000_700,
+    ]  # fmt: skip
+    assert before(60, Scope.PERP, "")[1:6] == [6_000_000] * 5
+    assert before(300, Scope.VENUE, "binance")[:2] == ["no_earlier_trade", 6_000_000]
