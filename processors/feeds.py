@@ -67,12 +67,16 @@ def gap(session: str, hole: tuple[int, int]) -> Finding:
 
 
 class Feed(FeedClock):
-    """One instrument of one venue, as its trade batches tell it."""
+    """One instrument of one venue, as its trade batches tell it.
+
+    `tick` is that of its newest batch, in ticks of the asset's grid.
+    """
 
     def __init__(self, venue: str, symbol: str, aggregate: ScopeKey, sequential: bool) -> None:
         super().__init__(venue, symbol, aggregate)
         self.sequential = sequential
         self.ids: SeenIds = SequentialIds() if sequential else OpaqueIds()
+        self.tick = 1
 
     def observe(self, batch: BatchHeader) -> Hole:
         """Take a batch's header in; return the gap that it reveals."""
@@ -84,11 +88,11 @@ class Feed(FeedClock):
 
     def dump(self) -> Plain:
         """Return everything but the parts as plain values for a snapshot."""
-        return [super().dump(), self.ids.dump()]
+        return [super().dump(), self.ids.dump(), self.tick]
 
     def load(self, state: Plain, parts: dict[str, bytes] | None = None) -> None:
         """Take the values of `dump` and the parts back."""
-        clock, ids = state
+        clock, ids, self.tick = state
         super().load(clock)
         self.ids = SequentialIds(ids) if self.sequential else OpaqueIds(ids, parts or {})
 
@@ -121,6 +125,7 @@ class Feeds:
         rows = columns_of(batch, factors, sequential) if batch.rows else None
         if feed is None:
             feed = self._add(batch, sequential)
+        feed.tick = factors[0]
         self.now_us = max(self.now_us, batch.receive_time_us)
         self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
         hole = feed.observe(batch)
