@@ -395,6 +395,23 @@ def test_every_lane_gives_a_summary_of_its_ten_seconds() -> None:
     assert first.feed_state is FeedState.LIVE
 
 
+def test_late_are_items_and_a_best_price_is_none() -> None:
+    books = new_session(bybit(), Channel.BOOK, Channel.TOP)
+    trades = new_session(all_feeds()["binance.usdm"], Channel.TRADES)
+    best = [top(n, BASE_MS + at, ("100.0", "4"), ("100.1", "2")) for n, at in ((1, 900), (2, 100))]
+    counted = []
+    for session, frames in (
+        (books, [snapshot(7, BASE_MS + 1000), *best]),
+        (trades, [agg_trade(10, 900), agg_trade(11, 100)]),  # behind the watermark, 400
+    ):
+        for frame in frames:
+            session.on_frame(frame, BASE_US + US_PER_SECOND)
+        events = session.on_tick(BASE_US + 12 * US_PER_SECOND).events
+        (found,) = [one.summary for one in events if one.summary]
+        counted.append((found.messages, found.items, sum(found.late)))
+    assert counted == [(3, 1, 0), (2, 2, 1)]
+
+
 def test_a_stream_that_is_acknowledged_and_then_silent_is_asked_for_again_and_on_record() -> None:
     session = new_session(bybit(), Channel.TICKER, Channel.TRADES)
     session.on_frame(b'{"success":true,"ret_msg":"","req_id":"1","op":"subscribe"}', BASE_US)
