@@ -247,6 +247,16 @@ def test_liquidations_from_before_the_connection_are_marked_and_remembered() -> 
     assert rows(BASE_US + US_PER_SECOND) == []
 
 
+def test_the_age_of_liquidations_from_before_the_connection_is_no_lag() -> None:
+    session = new_session(bybit(), Channel.LIQUIDATIONS)
+    for at_ms in (BASE_MS - 7_200_000, BASE_MS + 40):
+        session.on_frame(liquidation(at_ms, ("Buy", "2", "59000")), BASE_US + 50_000)
+    events = session.on_tick(BASE_US + 11 * US_PER_SECOND).events
+    (found,) = [one.summary for one in events if one.summary]
+    assert (found.messages, found.items) == (2, 2)
+    assert (found.lag_p50_us, found.lag_p99_us, found.clock_offset_us) == (10_000,) * 3
+
+
 def test_a_ticker_is_put_together_from_what_changed() -> None:
     session = new_session(bybit(), Channel.TICKER)
 
