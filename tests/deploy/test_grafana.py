@@ -285,6 +285,19 @@ def test_bars_that_were_compared_are_shown_by_class_the_broken_ones_first(
     )
 
 
+def test_a_column_of_estimated_levels_is_its_newest_map_alone(store: Store) -> None:
+    """A row that the newest map has no more is not shown; both sides of a row are added."""
+    store.command(
+        "INSERT INTO liquidation_levels_log (asset, minute_start, tick, lot, rows_ticks, rows_side,"
+        " rows_est_usd_cents) SELECT 'LEVELS', fromUnixTimestamp64Milli(toInt64("
+        f"{START_MS} + 60000 * number)), 1, 1, if(number = 0, [90, 110], [90, 90]),"
+        " ['long', 'short'], [100, 200 + number] FROM numbers(2)"
+    )
+    (sql,) = [target["rawSql"] for _, title, target in QUERIES if title == "Estimated levels"]
+    asked = fill(sql, START_MS, END_MS, {"asset": ["LEVELS"]}, 3_600_000)
+    assert [row[1:] for row in store.query(asked).rows] == [("90", 3.01)]
+
+
 def test_what_is_conserved_is_zero(store: Store, choices: dict[tuple[str, int], Values]) -> None:
     for page, title, target in QUERIES:
         if title.startswith("Conservation"):
