@@ -285,6 +285,28 @@ def test_bars_that_were_compared_are_shown_by_class_the_broken_ones_first(
     )
 
 
+@pytest.mark.parametrize("title", ["Streams", "Lag", "Clock offset", "Books that cannot be used"])
+def test_a_stream_of_spot_is_not_that_of_a_perpetual_of_the_same_name(
+    store: Store, title: str
+) -> None:
+    store.command(
+        "INSERT INTO instruments_log (asset, venue, symbol, kind, tick, lot) VALUES ('BOTH',"
+        " 'bybit', 'A', 'spot', 1, 1), ('BOTH', 'bybit', 'A-PERP', 'linear_perpetual', 1, 1)"
+    )
+    store.command(
+        "INSERT INTO feed_summaries_log (asset, venue, symbol, stream, from_time, feed_state,"
+        " lag_p50_us, clock_offset_us) SELECT 'BOTH', 'bybit', arrayJoin(['A', 'A-PERP']),"
+        f" 'trade.A', fromUnixTimestamp64Milli(toInt64({START_MS})), 'live', 7, 7"
+    )
+    (sql,) = [target["rawSql"] for _, name, target in QUERIES if name == title]
+    for kinds, symbols in ((["spot"], {"A"}), (["spot", "perp"], {"A", "A-PERP"})):
+        values = {"asset": ["BOTH"], "venue": ["bybit"], "kind": kinds}
+        rows = store.query(fill(sql, START_MS, END_MS, values)).rows
+        assert {row[1].removesuffix(" p50") for row in rows} == {
+            f"bybit {symbol} trade.A" for symbol in symbols
+        }
+
+
 def test_a_column_of_estimated_levels_is_its_newest_map_alone(store: Store) -> None:
     """A row that the newest map has no more is not shown; both sides of a row are added."""
     store.command(
