@@ -307,6 +307,20 @@ def test_a_stream_of_spot_is_not_that_of_a_perpetual_of_the_same_name(
         }
 
 
+def test_worth_of_setups_is_that_of_the_last_day_shown(store: Store) -> None:
+    day_ms = 86_400_000
+    store.command(
+        "INSERT INTO setup_worth_log (asset, as_of, revision, n) SELECT 'DAYS',"
+        f" fromUnixTimestamp64Milli(toInt64({START_MS} + {day_ms} * number)), number, number"
+        " FROM numbers(3)"
+    )
+    (sql,) = [target["rawSql"] for _, title, target in QUERIES if title == "Worth"]
+    for day in range(3):
+        until_ms = END_MS + day_ms * day
+        found = store.query(fill(sql, until_ms - 60_000, until_ms, {"asset": ["DAYS"]}))
+        assert [row[found.column_names.index("n")] for row in found.rows] == [day]
+
+
 def test_a_column_of_estimated_levels_is_its_newest_map_alone(store: Store) -> None:
     """A row that the newest map has no more is not shown; both sides of a row are added."""
     store.command(
