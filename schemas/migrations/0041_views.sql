@@ -1,5 +1,5 @@
 -- Views made anew: what nobody knows is null in dollars and numbers of trades too; setups' worth of
--- every day.
+-- every day; states and coverage of a minute are those of the minute itself.
 
 -- step: bars with their rows as arrays, numbers both as integers and as decimals
 CREATE OR REPLACE VIEW footprints AS
@@ -365,3 +365,53 @@ SELECT *
 FROM setup_worth_days
 ORDER BY as_of DESC, revision DESC
 LIMIT 1 BY asset, measured, variant, side, horizon_minutes
+
+-- step: each stream by the minute: state, coverage, gaps, lateness, lag
+CREATE OR REPLACE VIEW data_quality AS
+SELECT
+    asset,
+    venue,
+    symbol,
+    stream,
+    minute_start,
+    argMax(said.feed_state, (said.to_time, said.session)) AS feed_state,
+    arraySort(groupUniqArray(said.feed_state)) AS feed_states,
+    intDiv(intervalLengthSumIf(
+        toUnixTimestamp64Micro(greatest(said.from_time, minute_start)),
+        toUnixTimestamp64Micro(least(said.to_time, minute_start + toIntervalMinute(1))),
+        said.feed_state IN ('live', 'quiet')
+    ), 1000) AS coverage_ms,
+    coverage_ms / 60000 AS coverage,
+    sumIf(said.messages, began) AS messages,
+    sumIf(said.items, began) AS items,
+    sumIf(said.gaps, began) AS gaps,
+    sumIf(said.resyncs, began) AS resyncs,
+    sumIf(said.reconnects, began) AS reconnects,
+    sumIf(said.refusals, began) AS refusals,
+    sumIf(said.rejected, began) AS rejected,
+    sumIf(said.duplicates, began) AS duplicates,
+    sumIf(said.out_of_order, began) AS out_of_order,
+    sumIf(said.late_2_seconds + said.late_30_seconds + said.late_24_hours + said.late_more, began) AS late,
+    sumIf(said.late_more, began) AS late_more,
+    quantileExactLowIf(0.5)(said.lag_p50_us, began) AS lag_p50_us,
+    maxIf(said.lag_p99_us, began) AS lag_p99_us,
+    maxIf(said.watermark_lag_us, began) AS watermark_lag_us,
+    sumIf(said.invalid_us, began) AS invalid_us,
+    uniqExact(said.session) AS sessions,
+    countIf(began) AS summaries
+FROM
+(
+    SELECT
+        *,
+        true AS began,
+        CAST(toStartOfInterval(from_time, toIntervalSecond(60)) AS DateTime64(6, 'UTC')) AS minute_start
+    FROM feed_summaries_log FINAL
+    UNION ALL
+    SELECT
+        *,
+        false AS began,
+        CAST(toStartOfInterval(from_time + toIntervalSecond(60), toIntervalSecond(60)) AS DateTime64(6, 'UTC')) AS minute_start
+    FROM feed_summaries_log FINAL
+    WHERE to_time > minute_start
+) AS said
+GROUP BY asset, venue, symbol, stream, minute_start
