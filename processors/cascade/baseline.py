@@ -21,7 +21,7 @@ from processors.plain import Plain
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
 from schemas.liquidations import LiquidatedSide
-from schemas.units import US_PER_MINUTE
+from schemas.units import US_PER_MINUTE, round_half_even
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -32,10 +32,16 @@ Hour = dict[str, tuple["array[int]", "array[int]"]]
 
 
 class Baseline:
-    """The blocks of one asset."""
+    """The blocks of one asset, in hundredths of USD.
 
-    def __init__(self, days: int, least_blocks: int) -> None:
-        self._blocks, self._least = days * DAY, least_blocks
+    Args:
+        days: how long they count.
+        least_blocks: with fewer there is no percentile.
+        per_cent: ticks x lots in one hundredth of the quote.
+    """
+
+    def __init__(self, days: int, least_blocks: int, per_cent: int) -> None:
+        self._blocks, self._least, self._per_cent = days * DAY, least_blocks, per_cent
         self._hours: dict[int, Hour] = {}
         self._minute = 0
         self._open: dict[str, list[int]] = {}
@@ -44,7 +50,7 @@ class Baseline:
         self._known: dict[tuple[LiquidatedSide, tuple[str, ...]], int | None] = {}
 
     def take(self, member: MemberSecond, sums: Sequence[int]) -> None:
-        """Take in what one instrument told in one second, long and short.
+        """Take in what one instrument told in one second, long and short, in ticks x lots.
 
         Every instrument of a second before any of the next; `close` goes before the first.
         """
@@ -63,7 +69,7 @@ class Baseline:
             return
         for name, (long, short, seconds) in sorted(self._open.items()):
             if seconds == 60:
-                self._put(name, long, short)
+                self._put(name, *(round_half_even(one, self._per_cent) for one in (long, short)))
         hour = self._minute // HOUR
         if minute // HOUR != hour and hour in self._hours:
             self._fresh[str(hour)] = _encode(self._hours[hour])

@@ -41,7 +41,7 @@ from schemas.liquidations import BACKLOG, LiquidatedSide
 from schemas.market import Scope
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
-METHOD = "liquidations/1.0.0"
+METHOD = "liquidations/1.1.0"
 
 
 class _Span(NamedTuple):
@@ -79,7 +79,7 @@ class LiquidationOperator:
         self._asset, self._lot, self._per_cent = asset, units.lot, units.notional_per_cent
         self._params = params
         self._hash = params_hash(units, params)
-        self._clusters = {side: Clusters(asset, side, params) for side in SIDES}
+        self._clusters = {side: Clusters(asset, side, params, self._per_cent) for side in SIDES}
         self._minute: _Span | None = None
 
     def on_second(self, second: Second) -> list[Output]:
@@ -238,7 +238,7 @@ class LiquidationOperator:
         minute, clusters = head
         self._minute = None if minute is None else _Span.load(minute)
         for side, state in zip(SIDES, clusters, strict=True):
-            self._clusters[side] = Clusters(self._asset, side, self._params, state)
+            self._clusters[side] = Clusters(self._asset, side, self._params, self._per_cent, state)
 
     def keeps(self, part: str) -> bool:
         """Return False: there are no parts."""
@@ -273,8 +273,9 @@ def _one_series(
     if behind and not composition:
         by_side = [sums[behind[0], side] for side in SIDES]
     elif behind:
-        pairs = {side: [(tallies[name], sums[name, side]) for name in behind] for side in SIDES}
-        by_side = [over_venues(pairs[side], side) for side in SIDES]
+        by_side = [
+            over_venues((tallies[name], sums[name, side]) for name in behind) for side in SIDES
+        ]
     return LiquidationSeries(
         scope=key.scope,
         venue=key.venue,

@@ -50,12 +50,15 @@ class BookView:
 
 
 class Liquidation(NamedTuple):
-    """One liquidation on the asset's lot grid; `usd_cents` is quantity times its price."""
+    """One liquidation on the asset's lot grid; `notional` is quantity times its price.
+
+    It is in ticks x lots like that of trades, so that sums can be compared and are rounded once.
+    """
 
     time_us: int
     side: LiquidatedSide
     qty: int
-    usd_cents: int
+    notional: int
     price: str
     price_kind: PriceKind
     sampling: SamplingClass

@@ -130,7 +130,7 @@ def close(baseline: Baseline, minute: int) -> None:
 
 
 def test_p99_is_the_nearest_rank_over_whole_minutes() -> None:
-    baseline = Baseline(7, 100)
+    baseline = Baseline(7, 100, 1)
     for n in range(99):
         minute_of(baseline, n, (BYBIT, n + 1, LIVE))
     close(baseline, 99)
@@ -144,7 +144,7 @@ def test_p99_is_the_nearest_rank_over_whole_minutes() -> None:
 
 
 def test_p99_is_over_the_minutes_that_all_of_the_instruments_were_there_in() -> None:
-    baseline = Baseline(7, 1)
+    baseline = Baseline(7, 1, 1)
     minute_of(baseline, 0, (BYBIT, 1, LIVE), (BINANCE, 10, LIVE))
     minute_of(baseline, 1, (BYBIT, 5, LIVE), (BINANCE, 100, DOWN))
     minute_of(baseline, 2, (BYBIT, 2, LIVE))
@@ -157,7 +157,7 @@ def test_p99_is_over_the_minutes_that_all_of_the_instruments_were_there_in() -> 
 
 
 def test_a_minute_with_a_hole_in_time_is_no_block() -> None:
-    baseline = Baseline(7, 1)
+    baseline = Baseline(7, 1, 1)
     baseline.close(NOON_US)
     baseline.take(member(BYBIT), [9, 9])
     close(baseline, 5)
@@ -165,7 +165,7 @@ def test_a_minute_with_a_hole_in_time_is_no_block() -> None:
 
 
 def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
-    baseline = Baseline(1, 1)
+    baseline = Baseline(1, 1, 1)
     minute_of(baseline, 0, (BYBIT, 900, LIVE))
     minute_of(baseline, 1, (BYBIT, 500, LIVE))
     for n in range(2, 1440, 20):
@@ -175,7 +175,7 @@ def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
         close(baseline, at)
         assert baseline.p99([B], LONG) == p99
         stored |= baseline.take_parts()
-        again = Baseline(1, 1)
+        again = Baseline(1, 1, 1)
         again.load(plainly(baseline.dump()), stored)
         assert again.p99([B], LONG) == p99
     assert len(stored) == 24
@@ -186,7 +186,7 @@ def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
 @pytest.mark.parametrize("minutes", [0, 3])
 def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(minutes: int) -> None:
     """A worker may die between its parts and its head; it begins again with the head before."""
-    baseline = Baseline(7, 1)
+    baseline = Baseline(7, 1, 1)
     for n in range(minutes):
         minute_of(baseline, n, (BYBIT, 5, LIVE))
     close(baseline, minutes)
@@ -194,14 +194,14 @@ def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(minutes: in
     for n in range(minutes, 130):
         minute_of(baseline, n, (BYBIT, 900, LIVE))
     close(baseline, 130)
-    again = Baseline(7, 1)
+    again = Baseline(7, 1, 1)
     again.load(head, baseline.take_parts())
     assert again.p99([B], LONG) == (5 if minutes else None)
 
 
 def test_blocks_before_a_change_of_sampling_are_forgotten() -> None:
     """Definitions 5.9: sums across a sampling change are not compared."""
-    baseline, stored = Baseline(7, 1), dict[str, bytes]()
+    baseline, stored = Baseline(7, 1, 1), dict[str, bytes]()
     for n in range(70):
         minute_of(baseline, n, (BYBIT, 100, LIVE), (BINANCE, 1, LIVE))
     assert baseline.p99([B], LONG) == 100
@@ -211,7 +211,7 @@ def test_blocks_before_a_change_of_sampling_are_forgotten() -> None:
     assert baseline.p99([A], LONG) == 1
     minute_of(baseline, 71, (BYBIT, 7, LIVE), (BINANCE, 1, LIVE))
     close(baseline, 72)
-    again = Baseline(7, 1)
+    again = Baseline(7, 1, 1)
     again.load(plainly(baseline.dump()), stored)
     for one in (baseline, again):
         assert (one.p99([B], LONG), one.p99([A, B], LONG), one.p99([A], LONG)) == (7, 8, 1)
@@ -526,8 +526,8 @@ def test_confidence_counts_venues_and_asks_for_a_full_feed() -> None:
 
 def test_totals_add_bounds_only_where_every_part_has_them() -> None:
     parts = {
-        A: Part(episodes=1, usd_cents=300, closing=500_000, traded=True),
-        B: Part(episodes=2, usd_cents=100, closing=99_000, traded=True),
+        A: Part(episodes=1, notional=300_000, closing=500_000, traded=True),
+        B: Part(episodes=2, notional=100_000, closing=99_000, traded=True),
     }
     found = totals_of(parts, {A: LARGEST, B: ALL}, 1000)
     assert [one.ub_usd_cents for one in found.venues] == [500, None]

@@ -60,7 +60,8 @@ def liquidation(
     number: int, side: LiquidatedSide, usd: int, at_us: int = 0, flags: int = 0
 ) -> Liquidation:
     time_us = (NOON_SECOND + number) * US_PER_SECOND + at_us
-    return Liquidation(time_us, side, 1, usd, "100", PriceKind.BANKRUPTCY, ALL, flags)
+    notional = usd * UNITS.notional_per_cent
+    return Liquidation(time_us, side, 1, notional, "100", PriceKind.BANKRUPTCY, ALL, flags)
 
 
 @dataclass
@@ -548,7 +549,7 @@ def test_what_records_say_is_what_a_plain_count_says(seed: int) -> None:
         from_us = min(record.measured_from_us or record.time_us, record.time_us - US_PER_MINUTE)
         before = [one for one in seconds[: last + 1] if one.start_us >= from_us]
         rows = [
-            (each.time_us, name, each.usd_cents)
+            (each.time_us, name, each.notional // UNITS.notional_per_cent)
             for one in before
             for name, each_member in one.members.items()
             for each in each_member.liquidations
