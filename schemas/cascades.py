@@ -104,10 +104,10 @@ class CascadeVenue(msgspec.Struct, frozen=True, kw_only=True):
     """One instrument's part in a cascade since `measured_from_us`.
 
     `obs_usd_cents` was told, which is a lower bound; `ub_usd_cents` is what aggressors took in the
-    closing direction (or on an unknown side), null where trades are missing or less was traded than
-    told (`bounds_inconsistent`). `share` is of what was told over all. `onset_us` is when its own
-    sum over 60 s first passed its own `p99_usd_cents`; `precedes` are the venues whose onset is
-    later by more than the clocks of both can hide.
+    closing direction (or on an unknown side) and what insurance or ADL took over, null where trades
+    are missing or less was traded than told (`bounds_inconsistent`). `share` is of what was told
+    over all. `onset_us` is when its own sum over 60 s first passed its own `p99_usd_cents`;
+    `precedes` are the venues whose onset is later by more than the clocks of both can hide.
     """
 
     venue: str

@@ -27,8 +27,8 @@ DEFAULT_RESOLUTION_US = 1_000_000
 class Part(msgspec.Struct):
     """One instrument since the cascade is measured.
 
-    `notional` is what it told, `closing` what traded in the closing direction or on an unknown
-    side, both in ticks x lots; `traded` says that no trade can be missing from it.
+    `notional` is what it told, `closing` what traded in the closing direction, on an unknown side
+    or was taken over, both in ticks x lots; `traded` says that no trade can be missing from it.
     """
 
     episodes: int = 0

@@ -50,14 +50,14 @@ class SideTally:
 class Tally:
     """One instrument in one window: what was told, by side, and what aggressors took."""
 
-    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sides", "sold", "unknown")
+    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sideless", "sides", "sold")
 
     def __init__(self, state: Plain = None) -> None:
         self.bought: int
         self.sold: int
-        self.unknown: int
+        self.sideless: int
         self.backlog: int
-        (self.bought, self.sold, self.unknown, self.backlog), samplings, kinds, sides = state or (
+        (self.bought, self.sold, self.sideless, self.backlog), samplings, kinds, sides = state or (
             (0, 0, 0, 0),
             *((), ()),
             (None, None),
@@ -83,18 +83,19 @@ class Tally:
                 self.sides[side].take(of_side)
         return True
 
-    def take_trades(self, notional: tuple[int, int], unknown: int) -> None:
-        """Take in what buyers, sellers and nobody knows who took in one second."""
+    def take_trades(self, notional: tuple[int, int], sideless: int) -> None:
+        """Take in what buyers took in one second, what sellers did, and what has no side."""
         self.bought += notional[0]
         self.sold += notional[1]
-        self.unknown += unknown
+        self.sideless += sideless
 
     def closing(self, side: LiquidatedSide) -> int:
         """Return what may have closed a side: a closed long sells.
 
-        A trade of unknown side may have been such an order, so a bound without it would be none.
+        A trade of unknown side may have been such an order, and a take-over was in its place, so a
+        bound without them would be none.
         """
-        return (self.sold if side is LiquidatedSide.LONG else self.bought) + self.unknown
+        return (self.sold if side is LiquidatedSide.LONG else self.bought) + self.sideless
 
     @property
     def sampling(self) -> SamplingClass | None:
@@ -110,7 +111,7 @@ class Tally:
         """Return everything as plain values for a snapshot."""
         kinds = [sorted(self.samplings), sorted(self.price_kinds)]
         sides = [self.sides[side].dump() for side in SIDES]
-        return [[self.bought, self.sold, self.unknown, self.backlog], *kinds, sides]
+        return [[self.bought, self.sold, self.sideless, self.backlog], *kinds, sides]
 
 
 def of_instrument(

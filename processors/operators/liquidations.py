@@ -2,8 +2,9 @@
 
 Per instrument and over all perpetuals, by liquidated side: what was told (a lower bound, and exact
 only where the feed tells all), what aggressors took in the closing direction of the same venue, or
-on an unknown side (an upper bound), and an estimate for throttled feeds. Over venues bounds are
-added, estimates are not. Where the bounds contradict each other, only what was told is published.
+on an unknown side, and what insurance or ADL took over (an upper bound), and an estimate for
+throttled feeds. Over venues bounds are added, estimates are not. Where the bounds contradict each
+other, only what was told is published.
 
 State: one minute of sums (at most 60 sizes a side and instrument) and one open cluster a side; some
 kilobytes an asset. Source: definitions 5.9.
@@ -95,8 +96,7 @@ class LiquidationOperator:
             if tally is None:
                 tally = minute.tallies[member.name] = Tally()
             any_row |= tally.take_rows(member.liquidations, member.sampling)
-            columns = member.columns
-            tally.take_trades(columns.aggressor_notional, columns.unknown_notional)
+            tally.take_trades(member.columns.aggressor_notional, member.sideless)
         minute.told.add(second)
         minute.traded.add(second)
         clusters = self._clustered(second, members)
@@ -162,8 +162,7 @@ class LiquidationOperator:
         for member in members:
             tally = span.tallies[member.name] = Tally()
             tally.take_rows(member.liquidations, member.sampling)
-            columns = member.columns
-            tally.take_trades(columns.aggressor_notional, columns.unknown_notional)
+            tally.take_trades(member.columns.aggressor_notional, member.sideless)
         keys = {member.name: member.key for member in members}
         completeness = span.told.record(span.tallies)
         return self._record(second, span, keys, completeness, clusters)

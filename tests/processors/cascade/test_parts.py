@@ -1,6 +1,7 @@
 """The pieces around the state machine: windows, baseline, tape, watch, context, venues."""
 
 import random
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -18,7 +19,6 @@ from processors.cascade.venues import (
 )
 from processors.cascade.watch import Watch
 from processors.cascade.windows import LiquidationWindow, greatest_l10
-from processors.seconds.columns import Columns
 from processors.seconds.second import MemberSecond
 from processors.trades import Trade
 from schemas.books import ASK_COVERED, BID_COVERED
@@ -235,14 +235,17 @@ def test_flow_of_a_second_is_a_plain_sum() -> None:
         trade(0, chance.randrange(1, 99), chance.randrange(1, 99), chance.choice([-1, 0, 1]))
         for _ in range(500)
     ]
-    found = flow_of(Columns(trades))
+    found = flow_of(member(trades=trades))
     assert found.bought == sum(one[3] * one[4] for one in trades if one[5] > 0)
     assert found.sold == sum(one[3] * one[4] for one in trades if one[5] < 0)
-    assert found.unknown == sum(one[3] * one[4] for one in trades if one[5] == 0)
+    assert found.sideless == sum(one[3] * one[4] for one in trades if one[5] == 0)
     assert found.delta == sum(one[4] * one[5] for one in trades)
     assert (found.high, found.low) == (max(one[3] for one in trades), min(one[3] for one in trades))
     assert found.last == trades[-1][3]
-    assert flow_of(Columns([])) == NO_FLOW
+    assert flow_of(member()) == NO_FLOW
+    over = replace(member(), taken_over=7)
+    assert flow_of(over) == NO_FLOW._replace(sideless=7)
+    assert [flow_of(over).closing(sign) for sign in (1, -1)] == [7, 7]
 
 
 def tape_of(prices: dict[int, list[int]], minutes: int, holes: tuple[int, ...] = ()) -> Tape:

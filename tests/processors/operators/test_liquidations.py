@@ -171,6 +171,18 @@ def test_a_trade_of_unknown_side_may_have_been_the_liquidation_and_is_in_the_bou
     assert (sums.ub_usd_cents, sums.bounds_inconsistent) == (550, False)
 
 
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_what_insurance_took_over_is_in_the_bound_of_either_side(side: LiquidatedSide) -> None:
+    """Definitions 5.9: a position that was taken over closed without an order in the book."""
+    told = there(3, BYBIT, row(3, 500, side), sold=100, bought=100)
+    told.taken_over = 450 * UNITS.notional_per_cent
+    for interval in (1, 60):
+        one = series(flows(minute({3: told}), interval)[0], "bybit")
+        sums = one.long if side is LONG else one.short
+        assert sums is not None
+        assert (sums.ub_usd_cents, sums.bounds_inconsistent) == (550, False)
+
+
 def test_more_told_than_traded_is_inconsistent_and_only_what_was_told_is_published() -> None:
     flow = flows(minute({3: there(3, BINANCE, row(3, 500), sold=499)}))[0]
     sums = long_of(flow, "binance")
