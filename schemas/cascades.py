@@ -74,8 +74,9 @@ class CascadeEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `l10_usd_cents` and `l60_usd_cents` are what was told over 10 and 60 s, `episodes60` how many
     times of one instrument it came at. `threshold_usd_cents` is the greater of `p99_usd_cents` and
-    the floor, both as of BUILDING while a cascade is on. Prices and `flow60_usd_cents` (aggressor
-    USD in the direction over 60 s) are the reference instrument's, null without one.
+    the floor, both as of BUILDING while a cascade is on. `p99_usd_cents` is over the venues that
+    have one of their own: a lower bound where another has not. Prices and `flow60_usd_cents`
+    (aggressor USD in the direction over 60 s) are the reference instrument's, null without one.
     `interest_lots` are the open interests that are not too old, `interest_age_us` the age of every
     one.
     """

@@ -1,10 +1,11 @@
 """What a usual minute of liquidations is: P99 of non-overlapping 60 s sums over the last days.
 
 A block is a minute of the clock. It counts for a set of instruments where the liquidation feeds of
-all of them were there through it, so that a dead feed lowers no percentile. Where a venue changes
-how it samples, its earlier blocks are forgotten: sums across such a break are not compared
-(definitions 5.9). The percentile is the nearest rank: the smallest value that 99 % of the blocks do
-not exceed.
+all of them were there through it, so that a dead feed lowers no percentile. An instrument with too
+few blocks of its own is left out of the set: the sum over the others is a lower bound of the whole,
+and better than none for the day that it takes. Where a venue changes how it samples, its earlier
+blocks are forgotten: sums across such a break are not compared (definitions 5.9). The percentile is
+the nearest rank: the smallest value that 99 % of the blocks do not exceed.
 
 State: two 64-bit sums per block and instrument, 161 kB an instrument for 7 days. Hours that are
 over are parts of the snapshot. A percentile is worked out when asked for (some milliseconds), once
@@ -104,13 +105,18 @@ class Baseline:
     def p99(self, names: Sequence[str], side: LiquidatedSide) -> int | None:
         """Return the percentile of the sum over instruments, None with too few blocks.
 
+        Those that have too few by themselves are left out.
+
         Args:
             names: the instruments, sorted.
             side: the liquidated one.
         """
         key = (side, tuple(names))
         if key not in self._known:
-            values = sorted(self._sums(key[1], SIDES.index(side)))
+            behind = key[1]
+            if len(behind) > 1:
+                behind = tuple(name for name in behind if self.p99((name,), side) is not None)
+            values = sorted(self._sums(behind, SIDES.index(side)))
             enough = len(values) >= self._least
             self._known[key] = values[-(-99 * len(values) // 100) - 1] if enough else None
         return self._known[key]

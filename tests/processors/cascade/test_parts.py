@@ -156,6 +156,30 @@ def test_p99_is_over_the_minutes_that_all_of_the_instruments_were_there_in() -> 
     assert baseline.p99([], LONG) is None
 
 
+def test_who_has_too_few_blocks_is_left_out_of_the_sum() -> None:
+    """One that has just joined does not take away what is known of the others."""
+    baseline = Baseline(7, 3, 1)
+    for n in range(4):
+        joined = [(OKX, 1000, LIVE)] if n > 1 else []
+        minute_of(baseline, n, (BYBIT, 5, LIVE), (BINANCE, 10, LIVE), *joined)
+    close(baseline, 4)
+    assert baseline.p99([O], LONG) is None
+    assert baseline.p99([A, B, O], LONG) == baseline.p99([A, B], LONG) == 15
+    minute_of(baseline, 4, (BYBIT, 5, LIVE), (BINANCE, 10, LIVE), (OKX, 1000, LIVE))
+    close(baseline, 5)
+    assert baseline.p99([A, B, O], LONG) == 1015
+
+
+def test_those_that_were_hardly_there_together_have_no_sum() -> None:
+    baseline = Baseline(7, 2, 1)
+    for n in range(5):
+        away = (DOWN, LIVE) if n < 2 else (LIVE, DOWN if n < 4 else LIVE)
+        minute_of(baseline, n, (BYBIT, 5, away[0]), (BINANCE, 10, away[1]))
+    close(baseline, 5)
+    assert (baseline.p99([A], LONG), baseline.p99([B], LONG)) == (10, 5)
+    assert baseline.p99([A, B], LONG) is None
+
+
 def test_a_minute_with_a_hole_in_time_is_no_block() -> None:
     baseline = Baseline(7, 1, 1)
     baseline.close(NOON_US)
