@@ -20,6 +20,7 @@ from schemas.lineage import Completeness, Status
 from schemas.market import (
     CLASS_MASK,
     COVERING_STATES,
+    OFF_GRID,
     FeedState,
     OrderClass,
     Scope,
@@ -41,14 +42,26 @@ MAX_FEEDS = 256
 """One asset is not traded under more names than this."""
 
 
+class Excluded(NamedTuple):
+    """A trade of an excluded class, in no flow; `notional` is in ticks x lots.
+
+    A price that the venue gave off its grid counts as the tick above it, so that bounds hold.
+    """
+
+    time_us: int
+    order_class: OrderClass
+    qty: int
+    notional: int
+
+
 class Accepted(NamedTuple):
-    """The new trades of one batch; `excluded` holds `(event_time_us, class, qty)`."""
+    """The new trades of one batch."""
 
     member: str
     key: ScopeKey
     aggregate: ScopeKey
     block: Block | None
-    excluded: list[tuple[int, str, int]]
+    excluded: list[Excluded]
 
 
 class Finding(NamedTuple):
@@ -130,7 +143,7 @@ class Feeds:
         self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
         hole = feed.observe(batch)
         findings = [] if hole is None else [gap(batch.session, hole)]
-        excluded: list[tuple[int, str, int]] = []
+        excluded: list[Excluded] = []
         block = None
         if rows is not None:
             span_us = (self.now_us - CORRECTION_US, batch.receive_time_us + FUTURE_US)
@@ -186,11 +199,8 @@ class Feeds:
         return feed is not None and feed.ids.keeps(piece)
 
 
-Excluded = list[tuple[int, str, int]]
-
-
 def _take(
-    feed: Feed, rows: Rows, span_us: tuple[int, int], excluded: Excluded
+    feed: Feed, rows: Rows, span_us: tuple[int, int], excluded: list[Excluded]
 ) -> tuple[Block | None, list[Finding]]:
     """Take the new ones of a batch's trades; those of excluded classes are put apart."""
     oldest_us, newest_us = max(span_us[0], feed.ids.floor_us()), span_us[1]
@@ -212,7 +222,7 @@ def _take_singly(
     rows: Rows,
     trades: list[Trade],
     span_us: tuple[int, int],
-    excluded: Excluded,
+    excluded: list[Excluded],
 ) -> tuple[list[Trade], list[Finding]]:
     """Take trades one by one: some were seen before, are refused, or are of an excluded class."""
     repeated: list[int] = []
@@ -225,7 +235,9 @@ def _take_singly(
         elif not feed.ids.add(trade_id, time_us):
             repeated.append(time_us)
         elif flags & CLASS_MASK in EXCLUDED:
-            excluded.append((time_us, OrderClass(flags & CLASS_MASK).name.lower(), trade[4]))
+            price = trade[3] + (rows.tick if flags & OFF_GRID else 0)
+            order_class = OrderClass(flags & CLASS_MASK)
+            excluded.append(Excluded(time_us, order_class, trade[4], price * trade[4]))
         else:
             taken.append(trade)
     why = f"outside of [{span_us[0]}, {span_us[1]}], the time in which trades can be taken"

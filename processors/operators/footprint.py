@@ -82,12 +82,12 @@ class FootprintOperator:
             if trades[-1][0] < start_us + self._base_us:
                 yield start_us, batch
                 return
-        times = [trade[0] for trade in trades] + [row[0] for row in excluded]
+        times = [trade[0] for trade in trades] + [one.time_us for one in excluded]
         starts = {self._ledger.floor(time_us) for time_us in times}
         for start_us in sorted(starts):
             end_us = start_us + self._base_us
             first, last = bisect_left(trades, (start_us,)), bisect_left(trades, (end_us,))
-            part = [row for row in excluded if start_us <= row[0] < end_us]
+            part = [one for one in excluded if start_us <= one.time_us < end_us]
             block = Block(trades[first:last]) if first < last else None
             yield start_us, batch._replace(block=block, excluded=part)
 

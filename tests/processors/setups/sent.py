@@ -114,7 +114,7 @@ def cascade(
     outcome: CascadeState | None = None,
     of: int = 1,
     reference: str = NAME,
-    changed: bool = True,
+    previous: CascadeState | None = CascadeState.IDLE,
 ) -> Cascade:
     """Return a cascade of longs (sign 1), whose extreme was in the second `extreme`."""
     side = LiquidatedSide(sign)
@@ -122,13 +122,13 @@ def cascade(
     return Cascade(
         asset=ASSET,
         revision=1,
-        method="cascade/1.1.0",
+        method="cascade/1.2.0",
         params="p",
         inputs=[],
         id=f"cascade:{of}:{sign}",
         liquidated_side=side,
         state=state,
-        previous_state=CascadeState.IDLE if changed else None,
+        previous_state=previous,
         reason="minute",
         time_us=end_us,
         start_us=NOON_US + of,
