@@ -31,13 +31,14 @@ from collectors.session.lanes.build import LaneMaker
 from collectors.session.lanes.trades import TradeLane
 from collectors.session.line import Line
 from collectors.session.memory import Memory
-from collectors.session.outcome import Ask, Drop, Outcome, Resubscribe
+from collectors.session.outcome import Drop, Outcome
 from collectors.session.publisher import CATCH_UP_US, Publisher
 from collectors.session.repairs import Repairs
+from collectors.session.watch import Watch
 from collectors.venue import Channel, Feed, Stream
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument
-from schemas.ops import PAYLOAD_LIMIT_BYTES, QualityKind
+from schemas.ops import PAYLOAD_LIMIT_BYTES
 
 LINGER_US = 20_000
 CHECK_US = 250_000
@@ -93,7 +94,11 @@ class Session:
         answers = Answers([*polls, *(call for call in snapshots if call is not None)])
         self._answers = answers
         self._repairs = Repairs(feed, answers, self._findings, memory.covered_us)
+        self._trade_streams = [
+            (one, self._lanes.trades[one.name]) for one in streams if one.channel is Channel.TRADES
+        ]
         self._lines: dict[int, Line] = {}
+        self._watch = Watch(feed, streams, self._lanes.books, self._lines, self._findings)
         self.ignored: dict[str, int] = {}
         self.attach(line, opened_us)
         for lane in everything if memory.sessions else ():
@@ -322,50 +327,19 @@ class Session:
         return out
 
     def _look_after(self, now_us: int, out: Outcome) -> None:
-        """See to books without a snapshot, holes that stay open, streams that say nothing."""
-        for stream in self._streams:
-            if stream.channel is Channel.BOOK:
-                self._look_after_book(stream, now_us, out)
-            elif stream.channel is Channel.TRADES:
-                lane = self._lanes.trades[stream.name]
-                self._repairs.note_holes(lane, stream, now_us, out)
+        """See to holes that stay open, books without a snapshot, streams that say nothing."""
+        for stream, lane in self._trade_streams:
+            self._repairs.note_holes(lane, stream, now_us, out)
         self._resume_repairs(now_us, out)
         self._publisher.tell_forced(now_us, out)
         self._repairs.expire(now_us, self._lanes.trades, out)
-        for number, line in self._lines.items():
-            for stream in line.dead_streams(now_us):
-                out.resubscribes.append(Resubscribe(number, stream))
-                if stream.instrument is not None:
-                    span_us = (line.opened_us, now_us)
-                    detail = "acknowledged and silent; subscribed again"
-                    out.events.append(
-                        self._findings.note(
-                            QualityKind.SILENT,
-                            stream.instrument,
-                            stream.name,
-                            span_us,
-                            now_us,
-                            detail=detail,
-                        )
-                    )
+        self._watch.look(now_us, out)
+        for book in self._lanes.books.values():
+            self._publisher.note_due(book)
 
     def _resume_repairs(self, now_us: int, out: Outcome) -> None:
         for gap in self._memory.take_unsettled():
             self._repairs.resume(gap, now_us, self._lanes.trades, out)
-
-    def _look_after_book(self, stream: Stream, now_us: int, out: Outcome) -> None:
-        lane = self._book_of(stream)
-        if lane is None:
-            return
-        for number in lane.asks(now_us):
-            if not self._lines[number].expects(stream.name):
-                continue
-            call = self._feed.snapshot(stream)
-            if call is not None:
-                out.asks.append(Ask(call.request))
-            else:
-                out.resubscribes.append(Resubscribe(number, stream))
-        self._publisher.note_due(lane)
 
 
 _HANDLERS: dict[type, Callable[[Session, Any, int, int, Outcome], None]] = {
