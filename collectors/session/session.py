@@ -93,9 +93,10 @@ class Session:
         polls = [poll.call for poll in feed.polls(list(carried.values()))]
         answers = Answers([*polls, *(call for call in snapshots if call is not None)])
         self._answers = answers
-        self._repairs = Repairs(feed, answers, self._findings, memory.covered_us)
+        trades = self._lanes.trades
+        self._repairs = Repairs(feed, answers, self._findings, trades, memory.covered_us)
         self._trade_streams = [
-            (one, self._lanes.trades[one.name]) for one in streams if one.channel is Channel.TRADES
+            (one, trades[one.name]) for one in streams if one.channel is Channel.TRADES
         ]
         self._lines: dict[int, Line] = {}
         self._watch = Watch(feed, streams, self._lanes.books, self._lines, self._findings)
@@ -175,7 +176,7 @@ class Session:
         """Take the answer to a REST call in, by the call's key."""
         out = self.on_tick(receive_us)
         try:
-            messages = self._repairs.take(key, body, receive_us, self._lanes.trades, out)
+            messages = self._repairs.take(key, body, receive_us, out)
         except PayloadError as error:
             detail = f"{key[:100]}: {error.detail}"
             head = body[:PAYLOAD_LIMIT_BYTES]
@@ -198,7 +199,7 @@ class Session:
     def on_failure(self, key: str, detail: str, now_us: int) -> Outcome:
         """Note that a REST call got no answer and will get none."""
         out = self.on_tick(now_us)
-        self._repairs.fail(key, detail, now_us, self._lanes.trades, out)
+        self._repairs.fail(key, detail, now_us, out)
         return out
 
     def on_heartbeat(self, now_us: int, line: int = 0) -> None:
@@ -332,14 +333,14 @@ class Session:
             self._repairs.note_holes(lane, stream, now_us, out)
         self._resume_repairs(now_us, out)
         self._publisher.tell_forced(now_us, out)
-        self._repairs.expire(now_us, self._lanes.trades, out)
+        self._repairs.expire(now_us, out)
         self._watch.look(now_us, out)
         for book in self._lanes.books.values():
             self._publisher.note_due(book)
 
     def _resume_repairs(self, now_us: int, out: Outcome) -> None:
         for gap in self._memory.take_unsettled():
-            self._repairs.resume(gap, now_us, self._lanes.trades, out)
+            self._repairs.resume(gap, now_us, out)
 
 
 _HANDLERS: dict[type, Callable[[Session, Any, int, int, Outcome], None]] = {
