@@ -270,10 +270,12 @@ class Feed(Protocol):
         """Fetch missed trades: yields REST calls, is sent their bodies; None where there is no way.
 
         Every row found lies in the gap, by id where ids are sequential, else by time (both ends
-        included, since more than one trade may have the time of a known one).
+        included, since more than one trade may have the time of a known one). A TransportError is
+        raised inside it where a call has no answer; several pages end with what they have then.
 
         Raises:
             PayloadError: the venue's answer cannot be read.
+            TransportError: that which was raised inside it, before anything was found.
         """
         ...
 

@@ -4,14 +4,17 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from collectors.registry import all_feeds
-from collectors.session.answers import MAX_REPAIRS, Answers, Repaired, call_key
+from collectors.session.answers import MAX_REPAIRS, REPAIR_US, Answers, Repaired, call_key
 from collectors.session.outcome import Ask, Outcome
 from collectors.session.session import Session
 from collectors.venue import Channel, Feed, Gap, Stream
 from schemas.instruments import Instrument, make_instrument
-from schemas.market import Kind
+from schemas.market import DataSource, Kind
 from schemas.ops import QualityKind
+from schemas.trades import TradeBatch
 from schemas.units import US_PER_SECOND
 
 BASE_US = 1_800_000_000_000_000
@@ -110,3 +113,28 @@ def test_two_gaps_that_need_the_same_call_are_asked_for_one_after_the_other() ->
         taken.append([trade[4] for trade in ended.found.rows])
         assert answers.due(BASE_US) in ([ask], [])
     assert taken == [["1500"], ["3500"]]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_a_repair_that_breaks_off_the_pages_that_came_are_kept(late: bool) -> None:
+    session = Session(USDM, trade_streams(USDM, "BTC"), "s", BASE_US)
+    session.on_frame(trade("BTC", 10), BASE_US)
+    session.on_frame(trade("BTC", 2_010), BASE_US)
+    now_us = BASE_US + 2 * US_PER_SECOND
+    (first,) = session.on_tick(now_us).asks
+    (second,) = session.on_answer(call_key(first.request), page(11, 1_000), now_us).asks
+    assert "fromId=1011" in second.request.path
+    if late:
+        out = session.on_tick(now_us + REPAIR_US + US_PER_SECOND // 2)
+    else:
+        out = session.on_failure(call_key(second.request), "no answer", now_us)
+    (end,) = [one for one in out.events if one.kind in ENDS]
+    assert (end.kind, end.recovered) == (QualityKind.GAP_PERMANENT, 1_000)
+    out.batches += session.detach(0, now_us + REPAIR_US + US_PER_SECOND).batches
+    rows = [
+        row[4]
+        for one in out.batches
+        if isinstance(one, TradeBatch) and one.source is DataSource.REST
+        for row in one.rows
+    ]
+    assert rows == list(range(11, 1_011))
