@@ -8,6 +8,7 @@ the same way for all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -104,7 +105,8 @@ class Limits:
     `control_interval_seconds` is the least time between two messages from us on one connection,
     `connect_interval_seconds` the least time between two connection attempts of the process.
     `rest_weight` may be spent within `rest_seconds`. `lifetime_seconds` is how long a connection
-    is used before another takes over, None for ever.
+    is used before another takes over, None for ever. `busy` finds, in the head of an answer with
+    status 200, the venue's codes for: not now, ask again.
     """
 
     streams_per_connection: int
@@ -115,6 +117,7 @@ class Limits:
     rest_seconds: float
     max_frame_bytes: int = 8 * 2**20
     lifetime_seconds: float | None = None
+    busy: re.Pattern[bytes] | None = None
 
 
 class Chain(StrEnum):
