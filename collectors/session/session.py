@@ -258,10 +258,12 @@ class Session:
         self._publisher.send_full(lane, receive_us, out)
 
     def _without_history(self, lane: TradeLane, message: Trades) -> Trades:
-        """Leave out what a subscription repeats of the time before we listened, or knew already."""
-        if lane.seen.last_us and not lane.before_us:
-            return message
-        oldest_us = lane.before_us or self._opened_us - self._feed.skew_us
+        """Leave out what a subscription repeats of the time before we listened, or knew already.
+
+        Any connection may begin with it, and a stream that is begun anew. What is of our own time
+        is known or was missed.
+        """
+        oldest_us = lane.known_us or self._opened_us - self._feed.skew_us
         return Trades(message.stream, [row for row in message.rows if row[0] >= oldest_us])
 
     def _on_book(self, message: BookUpdate, line: int, receive_us: int, out: Outcome) -> None:
