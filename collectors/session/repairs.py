@@ -41,7 +41,11 @@ class Repairs:
         """Begin to repair the holes in a lane's ids that stayed open."""
         for hole in lane.seen.gaps(now_us):
             gap = Gap(stream, hole.from_us, hole.to_us, hole.first_id, hole.last_id)
-            self._begin(lane, gap, now_us, out)
+            self._note(lane, gap, now_us, out)
+            if hole.given_up:
+                self._end(Repaired(gap, NOTHING, "too many holes at once"), now_us, out)
+            else:
+                self.resume(gap, now_us, out)
 
     def note_return(
         self,
@@ -64,12 +68,13 @@ class Repairs:
             return
         first_us = min((row[0] for row in rows), default=before_us)
         if first_us > before_us:
-            self._begin(lane, Gap(stream, before_us, first_us), now_us, out)
+            gap = Gap(stream, before_us, first_us)
+            self._note(lane, gap, now_us, out)
+            self.resume(gap, now_us, out)
 
-    def _begin(self, lane: TradeLane, gap: Gap, now_us: int, out: Outcome) -> None:
+    def _note(self, lane: TradeLane, gap: Gap, now_us: int, out: Outcome) -> None:
         lane.tally.gaps += 1
         out.events.append(self._findings.gap(QualityKind.GAP, gap, now_us, "trades are missing"))
-        self.resume(gap, now_us, out)
 
     def resume(self, gap: Gap, now_us: int, out: Outcome) -> None:
         """Begin the repair of a gap on record, which may be one of an earlier session."""
@@ -114,8 +119,9 @@ class Repairs:
     def _end(self, end: Repaired, now_us: int, out: Outcome) -> None:
         recovered = 0
         lane = self._lanes.get(end.gap.stream.name)
-        if lane is not None and end.found.rows:
+        if lane is not None:
             recovered = lane.take_fetched(end.found.rows, now_us)
+            lane.seen.settle(end.gap.first_id, end.gap.last_id)
             out.trades += recovered
         whole = end.found.complete
         kind = QualityKind.GAP_REPAIRED if whole else QualityKind.GAP_PERMANENT
