@@ -159,12 +159,16 @@ class BookRule:
 
 @dataclass(frozen=True, slots=True)
 class LiquidationRule:
-    """What a feed's liquidations are."""
+    """What a feed's liquidations are.
+
+    Where `always_moves`, their stream shows more than liquidations, and its silence is a failure.
+    """
 
     price_kind: PriceKind
     unit: LiquidationUnit
     sampling_class: SamplingClass
     method: str
+    always_moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ LULL_US = {Channel.TOP: 60 * US_PER_SECOND, Channel.TICKER: 300 * US_PER_SECOND}
 """How long a stream that spoke may then say nothing: best prices while the instrument moves, a
 ticker whatever it does. The slowest ticker, a funding rate of OKX, comes every 90 seconds."""
 
-_MOVING = (Channel.TRADES, Channel.BOOK, Channel.TOP, Channel.TICKER)
+MOVING = (Channel.TRADES, Channel.BOOK, Channel.TOP, Channel.TICKER)
+"""Channels on which there always is something, on one stream or another."""
 
 Listed = Callable[[Iterable[Stream]], list[Stream]]
 
@@ -29,19 +30,26 @@ class Line:
         opened_us: when it was opened.
         listed: leaves out streams of what the venue does not list any more: nothing is expected
             of them.
+        moving: the channels that always move.
 
     Attributes:
         asked: what is asked for on it, by name.
     """
 
     def __init__(
-        self, parser: Parser, streams: Sequence[Stream], opened_us: int, listed: Listed
+        self,
+        parser: Parser,
+        streams: Sequence[Stream],
+        opened_us: int,
+        listed: Listed,
+        moving: Sequence[Channel],
     ) -> None:
         self.parser = parser
         self.opened_us = opened_us
         self.heard_us = opened_us
         self.asked = {stream.name: stream for stream in streams}
         self._listed = listed
+        self._moving = moving
         self._acknowledged: set[str] = set()
         self._words_us: dict[str, int] = {}
         self._tries: dict[str, tuple[int, int | None]] = {}
@@ -84,7 +92,7 @@ class Line:
         """Return when each channel that always moves was last heard on any of its streams."""
         newest: dict[Channel, int] = {}
         for stream in self._expected():
-            if stream.channel in _MOVING:
+            if stream.channel in self._moving:
                 newest_us = newest.get(stream.channel, 0)
                 newest[stream.channel] = max(newest_us, self.word_us(stream))
         return newest

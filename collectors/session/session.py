@@ -29,7 +29,7 @@ from collectors.session.findings import Findings
 from collectors.session.lanes.books import BookLane
 from collectors.session.lanes.build import LaneMaker
 from collectors.session.lanes.trades import TradeLane
-from collectors.session.line import Line
+from collectors.session.line import MOVING, Line
 from collectors.session.memory import Memory
 from collectors.session.outcome import Drop, Outcome
 from collectors.session.publisher import CATCH_UP_US, Publisher
@@ -111,7 +111,9 @@ class Session:
         listed = self._memory.listed
         streams = listed(self._streams)
         parser = self._feed.parser(streams, self._shared)
-        self._lines[line] = Line(parser, streams, now_us, listed)
+        rule = self._feed.liquidations
+        shown = (Channel.LIQUIDATIONS,) if rule is not None and rule.always_moves else ()
+        self._lines[line] = Line(parser, streams, now_us, listed, (*MOVING, *shown))
         for lane in self._lanes.books.values():
             lane.attach(line, now_us)
 
@@ -230,10 +232,13 @@ class Session:
                 self._publisher.activate(lane, now_us, out)
 
     def _on_alive(self, message: Alive, line: int, now_us: int, out: Outcome) -> None:
-        self._lines[line].hear(message.stream, now_us)
-        lane = self._book_of(message.stream)
-        if lane is not None and message.stream.channel is Channel.BOOK:
-            lane.alive(line, now_us)
+        stream = message.stream
+        self._lines[line].hear(stream, now_us)
+        for lane in self._lanes.of_stream.get(stream.name, ()):
+            self._publisher.activate(lane, now_us, out)
+        book = self._book_of(stream)
+        if book is not None and stream.channel is Channel.BOOK:
+            book.alive(line, now_us)
 
     def _on_trades(self, message: Trades, line: int, receive_us: int, out: Outcome) -> None:
         stream = message.stream

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from collectors.registry import all_feeds
@@ -13,6 +14,7 @@ from collectors.session.session import Session
 from collectors.venue import Channel
 from schemas.books import BookBatch
 from schemas.instruments import Instrument, make_instrument
+from schemas.liquidations import LiquidationBatch
 from schemas.market import Kind
 from schemas.units import US_PER_SECOND
 
@@ -132,3 +134,21 @@ def test_a_ticker_that_stops_is_asked_for_again() -> None:
     assert renewed(session, Channel.TICKER, 700, mark=first_seconds) == [310, 610]
     steady = session_of(BITCOIN, Channel.TICKER)
     assert renewed(steady, Channel.TICKER, 700, mark=lambda at: round(at * 10) % 900 == 1) == []
+
+
+def test_a_stream_of_all_transactions_always_moves_and_needs_no_acknowledgement() -> None:
+    feed = all_feeds()["hyperliquid.perp"]
+    coin = msgspec.structs.replace(BITCOIN, venue="hyperliquid", venue_symbol="BTC")
+    streams = [one for one in feed.streams([coin]) if one.channel is Channel.LIQUIDATIONS]
+    session = Session(feed, streams, "s", BASE_US, instruments=[coin], shared=feed.memory())
+    assert session.line(0).newest_words_us() == {Channel.LIQUIDATIONS: BASE_US}
+    orders = {"action": {"type": "order"}, "hash": "0x" + "1" * 64, "time": BASE_US // 1000}
+    now_us = BASE_US + US_PER_SECOND
+    shown = session.on_frame(json.dumps([orders], separators=(",", ":")).encode(), now_us)
+    assert [type(one) for one in shown.batches] == [LiquidationBatch]
+    session.on_frame(b'{"channel":"pong"}', now_us + US_PER_SECOND)
+    assert session.line(0).newest_words_us() == {Channel.LIQUIDATIONS: now_us}
+
+
+def test_no_liquidation_for_long_is_normal() -> None:
+    assert session_of(BITCOIN, Channel.LIQUIDATIONS).line(0).newest_words_us() == {}
