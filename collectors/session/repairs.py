@@ -11,6 +11,8 @@ from collectors.venue import Feed, Gap, Stream
 from schemas.ops import QualityKind
 from schemas.trades import TradeRow
 
+MISSING = "trades are missing"
+
 
 class Repairs:
     """Finds the gaps of a session's trade lanes and sees to their repair.
@@ -41,7 +43,7 @@ class Repairs:
         """Begin to repair the holes in a lane's ids that stayed open."""
         for hole in lane.seen.gaps(now_us):
             gap = Gap(stream, hole.from_us, hole.to_us, hole.first_id, hole.last_id)
-            self._note(lane, gap, now_us, out)
+            self.note(lane, gap, MISSING, now_us, out)
             if hole.given_up:
                 self._end(Repaired(gap, NOTHING, "too many holes at once"), now_us, out)
             else:
@@ -69,12 +71,13 @@ class Repairs:
         first_us = min((row[0] for row in rows), default=before_us)
         if first_us > before_us:
             gap = Gap(stream, before_us, first_us)
-            self._note(lane, gap, now_us, out)
+            self.note(lane, gap, MISSING, now_us, out)
             self.resume(gap, now_us, out)
 
-    def _note(self, lane: TradeLane, gap: Gap, now_us: int, out: Outcome) -> None:
+    def note(self, lane: TradeLane, gap: Gap, why: str, now_us: int, out: Outcome) -> None:
+        """Put a gap on record; its end is told apart."""
         lane.tally.gaps += 1
-        out.events.append(self._findings.gap(QualityKind.GAP, gap, now_us, "trades are missing"))
+        out.events.append(self._findings.gap(QualityKind.GAP, gap, now_us, why))
 
     def resume(self, gap: Gap, now_us: int, out: Outcome) -> None:
         """Begin the repair of a gap on record, which may be one of an earlier session."""

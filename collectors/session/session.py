@@ -31,6 +31,7 @@ from collectors.session.lanes.build import LaneMaker
 from collectors.session.lanes.trades import TradeLane
 from collectors.session.line import MOVING, Line
 from collectors.session.memory import Memory
+from collectors.session.off_grid import OffGrid
 from collectors.session.outcome import Drop, Outcome
 from collectors.session.publisher import CATCH_UP_US, Publisher
 from collectors.session.repairs import Repairs
@@ -99,6 +100,7 @@ class Session:
             (one, trades[one.name]) for one in streams if one.channel is Channel.TRADES
         ]
         self._lines: dict[int, Line] = {}
+        self._off_grid = OffGrid(feed)
         self._watch = Watch(feed, streams, self._lanes.books, self._lines, self._findings)
         self.ignored: dict[str, int] = {}
         self.attach(line, opened_us)
@@ -127,7 +129,7 @@ class Session:
         if not self._lines:
             covered_us = self._publisher.newest_us - self._feed.skew_us
             self._memory.covered_us = max(self._memory.covered_us, covered_us)
-            self._memory.unsettled += self._answers.cut_off()
+            self._memory.unsettled += [*self._answers.cut_off(), *self._off_grid.end()]
             self._publisher.go_down(now_us, out)
         return out
 
@@ -212,10 +214,12 @@ class Session:
 
     def _on_other(self, message: Message, frame: bytes, receive_us: int, out: Outcome) -> None:
         match message:
-            case Rejected(reason, detail):
-                out.drops.append(Drop(reason, detail, frame, len(frame), receive_us))
-            case Refused():
+            case Rejected():
+                self._on_rejected(message, frame, receive_us, out)
+            case Refused(names=names):
                 out.refused.append(message)
+                for lane in (lane for name in names for lane in self._lanes.of(name)):
+                    lane.tally.refusals += 1
             case Leaving(detail):
                 out.leaving = detail
             case Listed():
@@ -226,15 +230,27 @@ class Session:
             case _:
                 pass  # a heartbeat was noted with the frame itself
 
+    def _on_rejected(self, message: Rejected, frame: bytes, now_us: int, out: Outcome) -> None:
+        out.drops.append(Drop(message.reason, message.detail, frame, len(frame), now_us))
+        stream = message.stream
+        if stream is None:
+            return
+        for lane in self._lanes.of(stream.name):
+            lane.tally.rejected += 1
+        gap = self._off_grid.note(stream, message) if message.is_off_grid else None
+        if gap is not None:
+            self._repairs.note(self._lanes.trades[stream.name], gap, message.detail, now_us, out)
+        out.listed |= message.is_off_grid
+
     def _on_subscribed(self, message: Subscribed, line: int, now_us: int, out: Outcome) -> None:
         for name in self._lines[line].acknowledge(message.names):
-            for lane in self._lanes.of_stream.get(name, ()):
+            for lane in self._lanes.of(name):
                 self._publisher.activate(lane, now_us, out)
 
     def _on_alive(self, message: Alive, line: int, now_us: int, out: Outcome) -> None:
         stream = message.stream
         self._lines[line].hear(stream, now_us)
-        for lane in self._lanes.of_stream.get(stream.name, ()):
+        for lane in self._lanes.of(stream.name):
             self._publisher.activate(lane, now_us, out)
         book = self._book_of(stream)
         if book is not None and stream.channel is Channel.BOOK:
