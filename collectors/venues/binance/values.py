@@ -21,11 +21,12 @@ from collectors.messages import (
 from collectors.venue import Channel, Stream
 from collectors.venues.binance import wire
 from schemas.instruments import Instrument
-from schemas.liquidations import ORDER_PRICE, LiquidatedSide
+from schemas.liquidations import LiquidatedSide
 from schemas.units import parse_decimal, plain
 
 _LIQUIDATED = {"SELL": LiquidatedSide.LONG, "BUY": LiquidatedSide.SHORT}
-_UNFILLED = frozenset({"CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED"})
+_FINAL = frozenset({"FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED"})
+"""What an order ends with. Only FILLED was ever seen; before its end an order would count twice."""
 
 Streams = Mapping[str, tuple[Stream, Instrument]]
 """By the venue's symbol."""
@@ -135,15 +136,16 @@ def _build_liquidation(streams: Streams, forced: wire.Forced) -> Message:
         is_filled = parse_decimal(order.filled) > 0
     except ValueError as error:
         return Rejected("invalid_quantity", grid.brief(error))
-    if not is_filled and order.status in _UNFILLED:
+    if order.status not in _FINAL:
+        return Ignored("not_final")
+    if not is_filled:
         return Ignored("no_fill")
     row = grid.read_liquidation(
         instrument,
         time_us=order.time * 1_000,
-        price=order.average if is_filled else order.price,
-        quantity=order.filled if is_filled else order.quantity,
+        price=order.average,
+        quantity=order.filled,
         side=_LIQUIDATED.get(order.side),
-        flags=0 if is_filled else ORDER_PRICE,
     )
     return row if isinstance(row, Rejected) else Liquidations(stream, instrument, [row])
 
