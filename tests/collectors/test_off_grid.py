@@ -2,7 +2,6 @@
 
 import json
 
-import msgspec
 import pytest
 
 from collectors.registry import all_feeds
@@ -120,15 +119,3 @@ def test_they_are_a_gap_that_is_fetched_once_the_new_grid_is_known(
     out.batches += session.detach(0, now_us + US_PER_SECOND).batches
     rows = [row for one in out.batches if isinstance(one, TradeBatch) for row in one.rows]
     assert [(int(row[4]), row[1]) for row in rows] == [(2, 10_005), (4, 10_015)]
-
-
-def test_what_was_rejected_or_refused_is_counted_where_it_belongs() -> None:
-    feed = all_feeds()["bybit.linear"]
-    session = Session(feed, streams(feed, "0.1"), "s", BASE_US)
-    session.on_frame(bybit(1, "100.05"), BASE_US)
-    session.on_frame(bybit(2, "100.0"), BASE_US)
-    refused = {"success": False, "ret_msg": "error:handler not found,topic:publicTrade.BTCUSDT"}
-    session.on_frame(msgspec.json.encode({**refused, "op": "subscribe"}), BASE_US)
-    out = session.on_tick(BASE_US + 11 * US_PER_SECOND)
-    (summary,) = [one.summary for one in out.events if one.summary is not None]
-    assert (summary.rejected, summary.refusals) == (1, 1)
