@@ -8,7 +8,7 @@ frame means. A frame of another kind is known by its head and not read any furth
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -53,6 +53,7 @@ class CarefulParser(ABC):
     def __init__(self, ignored: Mapping[str, tuple[Ignored]], streams: Sequence[Stream]) -> None:
         self._ignored = ignored
         self._lanes = lanes(streams)
+        self._named = {stream.name: stream for stream in streams}
         self._skipped_last = False
         """Books come in runs: after one, the head is tried before the fast way."""
 
@@ -71,7 +72,12 @@ class CarefulParser(ABC):
 
     def _read_carefully(self, frame: bytes) -> Sequence[Message]:
         document = read_document(frame)
-        return (document,) if isinstance(document, Rejected) else self._read(document)
+        if isinstance(document, Rejected):
+            return (document,)
+        messages, stream = self._read(document), self._named.get(self._name(document))
+        if stream is None or not any(map(_is_nobodys, messages)):
+            return messages
+        return [one.of(stream) if _is_nobodys(one) else one for one in messages]
 
     def _ignore(self, kind: str) -> Sequence[Message]:
         return self._ignored.get(kind, _OTHER)
@@ -85,8 +91,16 @@ class CarefulParser(ABC):
         """
 
     @abstractmethod
+    def _name(self, document: dict[str, object]) -> str:
+        """Name the stream that a frame is of, "" where it does not say; it need not be carried."""
+
+    @abstractmethod
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         """Say what a frame means."""
+
+
+def _is_nobodys(message: Message) -> TypeGuard[Rejected]:
+    return isinstance(message, Rejected) and message.stream is None
 
 
 def gather(items: Iterable[Item]) -> list[Message]:

@@ -128,21 +128,24 @@ def read_row(
     lane = lanes.get(symbol)
     if lane is None:
         return Rejected("unknown_symbol", shown(symbol))
+    stream, prices, quantities = lane
     if not EARLIEST_US <= time_us < LATEST_US:
-        return Rejected("invalid_time", f"expected a time of 2009 to 2099, was {shown(time_us)}")
+        detail = f"expected a time of 2009 to 2099, was {shown(time_us)}"
+        return Rejected("invalid_time", detail, stream)
     if side is None:
-        return Rejected("invalid_side", f"no side of ours in trade {shown(trade_id)}")
+        return Rejected("invalid_side", f"no side of ours in trade {shown(trade_id)}", stream)
     if not _is_id(trade_id):
-        return Rejected("unexpected_shape", f"expected a trade id, was {shown(trade_id)}")
+        detail = f"expected a trade id, was {shown(trade_id)}"
+        return Rejected("unexpected_shape", detail, stream)
     try:
-        lots = lane[2][quantity]
+        lots = quantities[quantity]
     except ValueError as error:
-        return Rejected("invalid_quantity", brief(error))
+        return Rejected("invalid_quantity", brief(error), stream, time_us, trade_id)
     try:
-        ticks, flags = _ticks(lane[1], price, order_class)
+        ticks, flags = _ticks(prices, price, order_class)
     except ValueError as error:
-        return Rejected("invalid_price", brief(error))
-    return lane[0], (time_us, ticks, lots, int(side), trade_id, flags)
+        return Rejected("invalid_price", brief(error), stream, time_us, trade_id)
+    return stream, (time_us, ticks, lots, int(side), trade_id, flags)
 
 
 def _is_id(trade_id: int | str) -> bool:

@@ -34,7 +34,9 @@ REFUSED_SECONDS = 300.0
 TAKE_OVER_SECONDS = 30.0
 """How long a second connection may take to deliver everything before the first is closed anyway."""
 
-MAX_CALLS = 64
+MAX_CALLS = 256
+"""Above the repairs and the snapshots of all books of a plan: a call more would count as failed."""
+
 CALL_TRIES = 3
 
 _log = structlog.get_logger(__name__)

@@ -126,11 +126,24 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     """A frame, or one item of it, that cannot be used; goes to the dead letters.
 
     `reason` is one of `malformed_json`, `unexpected_shape`, `unknown_symbol`, `wrong_channel`,
-    `invalid_price`, `invalid_quantity`, `invalid_time`, `invalid_side`, `oversized`.
+    `invalid_price`, `invalid_quantity`, `invalid_time`, `invalid_side`, `oversized`. It has the
+    stream where that is known, and of a trade the venue's time and the id where these are good.
     """
 
     reason: str
     detail: str
+    stream: Stream | None = None
+    time_us: int = 0
+    trade_id: int | str = 0
+
+    @property
+    def is_off_grid(self) -> bool:
+        """Whether it is a trade whose price or quantity is none on the grids that are known."""
+        return self.time_us > 0 and self.reason in ("invalid_price", "invalid_quantity")
+
+    def of(self, stream: Stream) -> "Rejected":
+        """Return the same, known to be of a stream."""
+        return msgspec.structs.replace(self, stream=stream)
 
 
 class Ignored(msgspec.Struct, frozen=True, gc=False):

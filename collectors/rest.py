@@ -17,6 +17,9 @@ from runtime.recordings import FrameKind, RecordedFrame
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 MAX_BODY_BYTES = 64 * 2**20
+HEAD_BYTES = 200
+"""Where an answer has its code, if it has one."""
+
 MAX_PAUSE_SECONDS = 3 * 86_400.0
 BANNED_SECONDS = 120.0
 """How long to stay away after a refusal for too many requests that does not say how long."""
@@ -67,7 +70,8 @@ class RestClient:
         """Make one call, when the budget allows it, and return the body of its answer.
 
         Raises:
-            RateLimited: the venue said that it was too much; nothing is sent before it is over.
+            RateLimited: the venue said that it was too much, or that it is busy; nothing is sent
+                before it is over.
             TransportError: not reached or an unclear answer; try again.
             RefusedError: the venue does not serve this, or not to this address.
             PayloadError: the answer is too large.
@@ -90,6 +94,7 @@ class RestClient:
         if len(body) > MAX_BODY_BYTES:
             detail = f"{self._feed.venue} sent more than {MAX_BODY_BYTES} bytes"
             raise PayloadError("oversized", detail)
+        self._check_body(body)
         return body
 
     def _check_status(self, response: aiohttp.ClientResponse) -> None:
@@ -105,6 +110,13 @@ class RestClient:
             raise RefusedError(f"{venue} does not serve this call (HTTP {status})")
         if status >= 400:
             raise TransportError(f"{venue} answered HTTP {status}")
+
+    def _check_body(self, body: bytes) -> None:
+        limits = self._feed.limits
+        if limits.busy is not None and limits.busy.search(body, 0, HEAD_BYTES):
+            self.pause(limits.rest_seconds)
+            why = body[:HEAD_BYTES].decode("ascii", "backslashreplace")
+            raise RateLimited(f"{self._feed.venue} answered: {why}", limits.rest_seconds)
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long."""

@@ -8,6 +8,7 @@ the same way for all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -104,7 +105,8 @@ class Limits:
     `control_interval_seconds` is the least time between two messages from us on one connection,
     `connect_interval_seconds` the least time between two connection attempts of the process.
     `rest_weight` may be spent within `rest_seconds`. `lifetime_seconds` is how long a connection
-    is used before another takes over, None for ever.
+    is used before another takes over, None for ever. `busy` finds, in the head of an answer with
+    status 200, the venue's codes for: not now, ask again.
     """
 
     streams_per_connection: int
@@ -115,6 +117,7 @@ class Limits:
     rest_seconds: float
     max_frame_bytes: int = 8 * 2**20
     lifetime_seconds: float | None = None
+    busy: re.Pattern[bytes] | None = None
 
 
 class Chain(StrEnum):
@@ -156,12 +159,16 @@ class BookRule:
 
 @dataclass(frozen=True, slots=True)
 class LiquidationRule:
-    """What a feed's liquidations are."""
+    """What a feed's liquidations are.
+
+    Where `always_moves`, their stream shows more than liquidations, and its silence is a failure.
+    """
 
     price_kind: PriceKind
     unit: LiquidationUnit
     sampling_class: SamplingClass
     method: str
+    always_moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +277,12 @@ class Feed(Protocol):
         """Fetch missed trades: yields REST calls, is sent their bodies; None where there is no way.
 
         Every row found lies in the gap, by id where ids are sequential, else by time (both ends
-        included, since more than one trade may have the time of a known one).
+        included, since more than one trade may have the time of a known one). A TransportError is
+        raised inside it where a call has no answer; several pages end with what they have then.
 
         Raises:
             PayloadError: the venue's answer cannot be read.
+            TransportError: that which was raised inside it, before anything was found.
         """
         ...
 

@@ -45,7 +45,7 @@ class Book:
         epoch: how often it was built anew.
         last_id: the venue's id of the last update in it.
         event_time_us: the venue's time of that.
-        heard_us: when its stream was last heard.
+        heard_us: when its stream was last heard, at first when it was asked for.
         gaps, repeated: counts since the start.
     """
 
@@ -84,7 +84,12 @@ class Book:
     @property
     def needs_snapshot(self) -> bool:
         """Whether only a snapshot helps; a fetched one needs an update to be aligned with."""
-        return not self._held and (not self._fetched or bool(self._recent))
+        return not self._held and not self.is_mute
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether no snapshot can be aligned, since the stream has not said anything (again)."""
+        return self._fetched and not self._held and not self._recent
 
     def wants_refresh(self, now_us: int) -> bool:
         """Say whether a newer fetched snapshot would widen what is known."""

@@ -9,9 +9,14 @@ FIRST_WORD_US = 30 * US_PER_SECOND
 """A stream that begins with a snapshot or repeats itself, and has said nothing by then, is dead."""
 
 MAX_TRIES = 3
+"""How often a stream that never spoke is begun anew."""
 
-_MOVING = (Channel.TRADES, Channel.BOOK, Channel.TOP, Channel.TICKER)
-_TALKATIVE = (Channel.TOP, Channel.TICKER)
+LULL_US = {Channel.TOP: 60 * US_PER_SECOND, Channel.TICKER: 300 * US_PER_SECOND}
+"""How long a stream that spoke may then say nothing: best prices while the instrument moves, a
+ticker whatever it does. The slowest ticker, a funding rate of OKX, comes every 90 seconds."""
+
+MOVING = (Channel.TRADES, Channel.BOOK, Channel.TOP, Channel.TICKER)
+"""Channels on which there always is something, on one stream or another."""
 
 Listed = Callable[[Iterable[Stream]], list[Stream]]
 
@@ -25,22 +30,30 @@ class Line:
         opened_us: when it was opened.
         listed: leaves out streams of what the venue does not list any more: nothing is expected
             of them.
+        moving: the channels that always move.
 
     Attributes:
         asked: what is asked for on it, by name.
     """
 
     def __init__(
-        self, parser: Parser, streams: Sequence[Stream], opened_us: int, listed: Listed
+        self,
+        parser: Parser,
+        streams: Sequence[Stream],
+        opened_us: int,
+        listed: Listed,
+        moving: Sequence[Channel],
     ) -> None:
         self.parser = parser
         self.opened_us = opened_us
         self.heard_us = opened_us
         self.asked = {stream.name: stream for stream in streams}
         self._listed = listed
+        self._moving = moving
         self._acknowledged: set[str] = set()
         self._words_us: dict[str, int] = {}
-        self._tries: dict[str, int] = {}
+        self._tries: dict[str, tuple[int, int | None]] = {}
+        """How often a stream was begun anew, and its last word before."""
 
     def hear(self, stream: Stream, now_us: int) -> None:
         """Note a word on a stream."""
@@ -72,32 +85,45 @@ class Line:
         return not self.unacknowledged and all(
             stream.name in self._words_us
             for stream in self._expected()
-            if stream.channel in (*_TALKATIVE, Channel.BOOK)
+            if stream.channel in (*LULL_US, Channel.BOOK)
         )
 
     def newest_words_us(self) -> dict[Channel, int]:
         """Return when each channel that always moves was last heard on any of its streams."""
         newest: dict[Channel, int] = {}
         for stream in self._expected():
-            if stream.channel in _MOVING:
-                word_us = self._words_us.get(stream.name, self.opened_us)
-                newest[stream.channel] = max(newest.get(stream.channel, 0), word_us)
+            if stream.channel in self._moving:
+                newest_us = newest.get(stream.channel, 0)
+                newest[stream.channel] = max(newest_us, self.word_us(stream))
         return newest
 
-    def dead_streams(self, now_us: int) -> list[Stream]:
-        """Return streams that never said a word and should have; each a few times, ever later."""
+    def word_us(self, stream: Stream) -> int:
+        """Return when a stream was last heard, at first when it was asked for."""
+        return self._words_us.get(stream.name, self.opened_us)
+
+    def dead_streams(self, now_us: int, moved_us: Callable[[Stream], int]) -> list[Stream]:
+        """Return streams that say nothing and should; each again, ever later.
+
+        Args:
+            now_us: receive time.
+            moved_us: returns when a stream's instrument was last seen to move.
+        """
         found = []
         for stream in self._expected():
-            name = stream.name
-            tries = self._tries.get(name, 0)
-            wait_us = FIRST_WORD_US * (tries + 1)
-            if (
-                stream.channel in _TALKATIVE
-                and name not in self._words_us
-                and tries < MAX_TRIES
-                and now_us - self.opened_us > wait_us
-            ):
-                self._tries[name] = tries + 1
+            if stream.channel not in LULL_US:
+                continue
+            word_us = self._words_us.get(stream.name)
+            tries, before_us = self._tries.get(stream.name, (0, word_us))
+            if before_us != word_us:
+                tries = 0
+            if word_us is None:
+                wait_us = FIRST_WORD_US * (tries + 1)
+                dead = tries < MAX_TRIES and now_us - self.opened_us > wait_us
+            else:
+                until_us = moved_us(stream) if stream.channel is Channel.TOP else now_us
+                dead = until_us - word_us > LULL_US[stream.channel] << tries
+            if dead:
+                self._tries[stream.name] = (tries + 1, word_us)
                 found.append(stream)
         return found
 

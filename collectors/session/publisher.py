@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
 from collectors.session.findings import Findings
-from collectors.session.lanes.base import Header, Lane
+from collectors.session.lanes.base import CLOCK_TOLERANCE_US, Header, Lane
 from collectors.session.outcome import Outcome
 from collectors.venue import Feed
 from schemas.market import COVERING_STATES, FeedState, stale_after_us
 from schemas.units import US_PER_SECOND
-
-CLOCK_TOLERANCE_US = 500_000
-"""How far ahead of our clock an event may be and still move the watermark."""
 
 QUIET_US = 5 * US_PER_SECOND
 """How long after its last item a lane is called quiet."""

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from collectors.messages import Message
-from collectors.session.answers import Answers, Repaired
+from collectors.session.answers import NOTHING, Answers, Repaired
 from collectors.session.findings import Findings
 from collectors.session.lanes.trades import TradeLane
-from collectors.session.outcome import Ask, Outcome
+from collectors.session.outcome import Outcome
 from collectors.venue import Feed, Gap, Stream
 from schemas.ops import QualityKind
 from schemas.trades import TradeRow
 
-TradeLanes = Mapping[str, TradeLane]
+MISSING = "trades are missing"
 
 
 class Repairs:
@@ -21,22 +21,33 @@ class Repairs:
         feed: whose trades.
         answers: the calls that are out.
         findings: writes the records.
+        lanes: the trade lanes, by stream name.
         covered_us: up to when the session before had everything.
     """
 
     def __init__(
-        self, feed: Feed, answers: Answers, findings: Findings, covered_us: int = 0
+        self,
+        feed: Feed,
+        answers: Answers,
+        findings: Findings,
+        lanes: Mapping[str, TradeLane],
+        covered_us: int = 0,
     ) -> None:
         self._covered_us = covered_us
         self._feed = feed
         self._answers = answers
         self._findings = findings
+        self._lanes = lanes
 
     def note_holes(self, lane: TradeLane, stream: Stream, now_us: int, out: Outcome) -> None:
         """Begin to repair the holes in a lane's ids that stayed open."""
         for hole in lane.seen.gaps(now_us):
             gap = Gap(stream, hole.from_us, hole.to_us, hole.first_id, hole.last_id)
-            self._begin(lane, gap, now_us, out)
+            self.note(lane, gap, MISSING, now_us, out)
+            if hole.given_up:
+                self._end(Repaired(gap, NOTHING, "too many holes at once"), now_us, out)
+            else:
+                self.resume(gap, now_us, out)
 
     def note_return(
         self,
@@ -59,62 +70,62 @@ class Repairs:
             return
         first_us = min((row[0] for row in rows), default=before_us)
         if first_us > before_us:
-            self._begin(lane, Gap(stream, before_us, first_us), now_us, out)
+            gap = Gap(stream, before_us, first_us)
+            self.note(lane, gap, MISSING, now_us, out)
+            self.resume(gap, now_us, out)
 
-    def _begin(self, lane: TradeLane, gap: Gap, now_us: int, out: Outcome) -> None:
+    def note(self, lane: TradeLane, gap: Gap, why: str, now_us: int, out: Outcome) -> None:
+        """Put a gap on record; its end is told apart."""
         lane.tally.gaps += 1
-        out.events.append(self._findings.gap(QualityKind.GAP, gap, now_us, "trades are missing"))
-        self._fetch(lane, gap, now_us, out)
+        out.events.append(self._findings.gap(QualityKind.GAP, gap, now_us, why))
 
-    def resume(self, gap: Gap, now_us: int, lanes: TradeLanes, out: Outcome) -> None:
-        """Begin a repair again that was cut off with an earlier session."""
-        self._fetch(lanes.get(gap.stream.name), gap, now_us, out)
-
-    def _fetch(self, lane: TradeLane | None, gap: Gap, now_us: int, out: Outcome) -> None:
+    def resume(self, gap: Gap, now_us: int, out: Outcome) -> None:
+        """Begin the repair of a gap on record, which may be one of an earlier session."""
         calls = self._feed.missed(gap)
         if calls is None:
-            detail = "the venue has no way to fetch them"
-            out.events.append(self._findings.gap(QualityKind.GAP_PERMANENT, gap, now_us, detail, 0))
+            self._end(Repaired(gap, NOTHING, "the venue has no way to fetch them"), now_us, out)
             return
-        step = self._answers.repair(gap, calls, now_us)
-        if isinstance(step, Repaired):
-            self._end(step, lane, now_us, out)
-        else:
-            out.asks.append(step)
+        end = self._answers.repair(gap, calls)
+        if end is not None:
+            self._end(end, now_us, out)
+        self._go_on(now_us, out)
 
-    def take(
-        self, key: str, body: bytes, now_us: int, lanes: TradeLanes, out: Outcome
-    ) -> Sequence[Message]:
+    def _go_on(self, now_us: int, out: Outcome) -> None:
+        out.asks += self._answers.due(now_us)
+
+    def take(self, key: str, body: bytes, now_us: int, out: Outcome) -> Sequence[Message]:
         """Take the answer to a call in; return what it says where it is no repair's.
 
         Raises:
             PayloadError: it cannot be read.
         """
-        step = self._answers.take(key, body)
-        if isinstance(step, Ask):
-            out.asks.append(step)
-        elif isinstance(step, Repaired):
-            self._end(step, lanes.get(step.gap.stream.name), now_us, out)
-        elif step is not None:
-            return step
-        return ()
+        found = self._answers.take(key, body)
+        if isinstance(found, Repaired):
+            self._end(found, now_us, out)
+            found = ()
+        self._go_on(now_us, out)
+        return found
 
-    def fail(self, key: str, detail: str, now_us: int, lanes: TradeLanes, out: Outcome) -> None:
+    def fail(self, key: str, detail: str, now_us: int, out: Outcome) -> None:
         """Note that a call got no answer."""
-        step = self._answers.fail(key, detail)
-        if step is not None:
-            self._end(step, lanes.get(step.gap.stream.name), now_us, out)
+        end = self._answers.fail(key, detail)
+        if end is not None:
+            self._end(end, now_us, out)
+        self._go_on(now_us, out)
 
-    def expire(self, now_us: int, lanes: TradeLanes, out: Outcome) -> None:
+    def expire(self, now_us: int, out: Outcome) -> None:
         """Give up what takes too long."""
-        for step in self._answers.expire(now_us):
-            self._end(step, lanes.get(step.gap.stream.name), now_us, out)
+        for end in self._answers.expire(now_us):
+            self._end(end, now_us, out)
+        self._go_on(now_us, out)
 
-    def _end(self, step: Repaired, lane: TradeLane | None, now_us: int, out: Outcome) -> None:
+    def _end(self, end: Repaired, now_us: int, out: Outcome) -> None:
         recovered = 0
-        if lane is not None and step.found.rows:
-            recovered = lane.take_fetched(step.found.rows, now_us)
+        lane = self._lanes.get(end.gap.stream.name)
+        if lane is not None:
+            recovered = lane.take_fetched(end.found.rows, now_us)
+            lane.seen.settle(end.gap.first_id, end.gap.last_id)
             out.trades += recovered
-        whole = step.found.complete
+        whole = end.found.complete
         kind = QualityKind.GAP_REPAIRED if whole else QualityKind.GAP_PERMANENT
-        out.events.append(self._findings.gap(kind, step.gap, now_us, step.detail, recovered))
+        out.events.append(self._findings.gap(kind, end.gap, now_us, end.detail, recovered))

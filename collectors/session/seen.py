@@ -15,6 +15,10 @@ GRACE_US = US_PER_SECOND
 """How long a hole may stay open before it is a gap."""
 
 MAX_HOLES = 256
+"""So many are remembered; of more, the oldest that is over is forgotten, else the oldest that was
+not reported is given up: it is a gap, and what comes of it later is not new. One whose trades are
+being fetched goes last."""
+
 MAX_JUMP = 20_000_000
 """An id that is farther ahead is no gap: no market prints so many trades in a day."""
 
@@ -29,7 +33,9 @@ MAX_REMEMBERED = 20_000
 class Hole:
     """Ids `first_id ... last_id` are missing between two trades, noticed at `since_us`.
 
-    A hole that was reported stays, so that what is fetched or comes late is known to be new.
+    A hole that was reported stays, so that what is fetched or comes late is known to be new; at
+    least until it is `over`: until nothing of it will be fetched any more. What was `given_up` is
+    not to be fetched.
     """
 
     first_id: int
@@ -38,6 +44,8 @@ class Hole:
     to_us: int
     since_us: int
     reported: bool = False
+    over: bool = False
+    given_up: bool = False
 
 
 class Seen:
@@ -60,8 +68,12 @@ class Seen:
         raise NotImplementedError
 
     def gaps(self, now_us: int) -> list[Hole]:
-        """Return the holes that have been open for too long, each once."""
+        """Return the holes that have been open for too long or were given up, each once."""
         return []
+
+    def settle(self, first_id: int | None, last_id: int | None) -> None:
+        """Note that nothing more of these ids will be fetched."""
+        return
 
 
 class GaplessSeen(Seen):
@@ -75,6 +87,7 @@ class GaplessSeen(Seen):
         self._last_id = -1
         self._strange = 0
         self._holes: list[Hole] = []
+        self._given_up: list[Hole] = []
 
     def take(
         self, rows: list[TradeRow], merged: Sequence[int] | None, receive_us: int
@@ -122,17 +135,27 @@ class GaplessSeen(Seen):
             self._holes.clear()
         return True
 
+    def settle(self, first_id: int | None, last_id: int | None) -> None:
+        """Note that nothing more of these ids will be fetched."""
+        if first_id is not None and last_id is not None:
+            for hole in self._holes:
+                hole.over |= first_id <= hole.first_id <= hole.last_id <= last_id
+
     def _bound_holes(self) -> None:
-        """Forget the oldest hole that is on record, or make one of the two oldest that are not."""
-        if len(self._holes) <= MAX_HOLES:
-            return
-        for index, hole in enumerate(self._holes):
-            if hole.reported:
-                del self._holes[index]
-                return
-        first, second = self._holes[:2]
-        wide = replace(first, last_id=second.last_id, to_us=second.to_us)
-        self._holes[:2] = [wide]
+        if len(self._holes) > MAX_HOLES:
+            holes = self._holes
+            oldest = min(holes, key=lambda hole: 0 if hole.over else 1 if not hole.reported else 2)
+            holes.remove(oldest)
+            if not oldest.reported:
+                self._give_up(oldest)
+
+    def _give_up(self, hole: Hole) -> None:
+        """Keep a hole for the record only; of too many, the last is widened, as all were there."""
+        if len(self._given_up) < MAX_HOLES:
+            self._given_up.append(replace(hole, reported=True, given_up=True))
+        else:
+            last = self._given_up[-1]
+            last.last_id, last.to_us = hole.last_id, hole.to_us
 
     def _fill(self, first_id: int, last_id: int) -> bool:
         """Take ids out of the hole they are in; say whether they were in one."""
@@ -148,12 +171,12 @@ class GaplessSeen(Seen):
         return False
 
     def gaps(self, now_us: int) -> list[Hole]:
-        """Return the holes that have been open for too long, each once."""
-        found = [
-            hole for hole in self._holes if not hole.reported and hole.since_us + GRACE_US <= now_us
-        ]
-        for hole in found:
-            hole.reported = True
+        """Return the holes that have been open for too long or were given up, each once."""
+        found, self._given_up = self._given_up, []
+        for hole in self._holes:
+            if not hole.reported and hole.since_us + GRACE_US <= now_us:
+                hole.reported = True
+                found.append(hole)
         return found
 
 

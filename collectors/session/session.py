@@ -29,15 +29,17 @@ from collectors.session.findings import Findings
 from collectors.session.lanes.books import BookLane
 from collectors.session.lanes.build import LaneMaker
 from collectors.session.lanes.trades import TradeLane
-from collectors.session.line import Line
+from collectors.session.line import MOVING, Line
 from collectors.session.memory import Memory
-from collectors.session.outcome import Ask, Drop, Outcome, Resubscribe
+from collectors.session.off_grid import OffGrid
+from collectors.session.outcome import Drop, Outcome
 from collectors.session.publisher import CATCH_UP_US, Publisher
 from collectors.session.repairs import Repairs
+from collectors.session.watch import Watch
 from collectors.venue import Channel, Feed, Stream
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument
-from schemas.ops import PAYLOAD_LIMIT_BYTES, QualityKind
+from schemas.ops import PAYLOAD_LIMIT_BYTES
 
 LINGER_US = 20_000
 CHECK_US = 250_000
@@ -92,8 +94,14 @@ class Session:
         polls = [poll.call for poll in feed.polls(list(carried.values()))]
         answers = Answers([*polls, *(call for call in snapshots if call is not None)])
         self._answers = answers
-        self._repairs = Repairs(feed, answers, self._findings, memory.covered_us)
+        trades = self._lanes.trades
+        self._repairs = Repairs(feed, answers, self._findings, trades, memory.covered_us)
+        self._trade_streams = [
+            (one, trades[one.name]) for one in streams if one.channel is Channel.TRADES
+        ]
         self._lines: dict[int, Line] = {}
+        self._off_grid = OffGrid(feed)
+        self._watch = Watch(feed, streams, self._lanes.books, self._lines, self._findings)
         self.ignored: dict[str, int] = {}
         self.attach(line, opened_us)
         for lane in everything if memory.sessions else ():
@@ -105,7 +113,9 @@ class Session:
         listed = self._memory.listed
         streams = listed(self._streams)
         parser = self._feed.parser(streams, self._shared)
-        self._lines[line] = Line(parser, streams, now_us, listed)
+        rule = self._feed.liquidations
+        shown = (Channel.LIQUIDATIONS,) if rule is not None and rule.always_moves else ()
+        self._lines[line] = Line(parser, streams, now_us, listed, (*MOVING, *shown))
         for lane in self._lanes.books.values():
             lane.attach(line, now_us)
 
@@ -119,7 +129,7 @@ class Session:
         if not self._lines:
             covered_us = self._publisher.newest_us - self._feed.skew_us
             self._memory.covered_us = max(self._memory.covered_us, covered_us)
-            self._memory.unsettled += self._answers.cut_off()
+            self._memory.unsettled += [*self._answers.cut_off(), *self._off_grid.end()]
             self._publisher.go_down(now_us, out)
         return out
 
@@ -170,7 +180,7 @@ class Session:
         """Take the answer to a REST call in, by the call's key."""
         out = self.on_tick(receive_us)
         try:
-            messages = self._repairs.take(key, body, receive_us, self._lanes.trades, out)
+            messages = self._repairs.take(key, body, receive_us, out)
         except PayloadError as error:
             detail = f"{key[:100]}: {error.detail}"
             head = body[:PAYLOAD_LIMIT_BYTES]
@@ -193,7 +203,7 @@ class Session:
     def on_failure(self, key: str, detail: str, now_us: int) -> Outcome:
         """Note that a REST call got no answer and will get none."""
         out = self.on_tick(now_us)
-        self._repairs.fail(key, detail, now_us, self._lanes.trades, out)
+        self._repairs.fail(key, detail, now_us, out)
         return out
 
     def on_heartbeat(self, now_us: int, line: int = 0) -> None:
@@ -204,10 +214,12 @@ class Session:
 
     def _on_other(self, message: Message, frame: bytes, receive_us: int, out: Outcome) -> None:
         match message:
-            case Rejected(reason, detail):
-                out.drops.append(Drop(reason, detail, frame, len(frame), receive_us))
-            case Refused():
+            case Rejected():
+                self._on_rejected(message, frame, receive_us, out)
+            case Refused(names=names):
                 out.refused.append(message)
+                for lane in (lane for name in names for lane in self._lanes.of(name)):
+                    lane.tally.refusals += 1
             case Leaving(detail):
                 out.leaving = detail
             case Listed():
@@ -218,16 +230,31 @@ class Session:
             case _:
                 pass  # a heartbeat was noted with the frame itself
 
+    def _on_rejected(self, message: Rejected, frame: bytes, now_us: int, out: Outcome) -> None:
+        out.drops.append(Drop(message.reason, message.detail, frame, len(frame), now_us))
+        stream = message.stream
+        if stream is None:
+            return
+        for lane in self._lanes.of(stream.name):
+            lane.tally.rejected += 1
+        gap = self._off_grid.note(stream, message) if message.is_off_grid else None
+        if gap is not None:
+            self._repairs.note(self._lanes.trades[stream.name], gap, message.detail, now_us, out)
+        out.listed |= message.is_off_grid
+
     def _on_subscribed(self, message: Subscribed, line: int, now_us: int, out: Outcome) -> None:
         for name in self._lines[line].acknowledge(message.names):
-            for lane in self._lanes.of_stream.get(name, ()):
+            for lane in self._lanes.of(name):
                 self._publisher.activate(lane, now_us, out)
 
     def _on_alive(self, message: Alive, line: int, now_us: int, out: Outcome) -> None:
-        self._lines[line].hear(message.stream, now_us)
-        lane = self._book_of(message.stream)
-        if lane is not None and message.stream.channel is Channel.BOOK:
-            lane.alive(line, now_us)
+        stream = message.stream
+        self._lines[line].hear(stream, now_us)
+        for lane in self._lanes.of(stream.name):
+            self._publisher.activate(lane, now_us, out)
+        book = self._book_of(stream)
+        if book is not None and stream.channel is Channel.BOOK:
+            book.alive(line, now_us)
 
     def _on_trades(self, message: Trades, line: int, receive_us: int, out: Outcome) -> None:
         stream = message.stream
@@ -252,10 +279,12 @@ class Session:
         self._publisher.send_full(lane, receive_us, out)
 
     def _without_history(self, lane: TradeLane, message: Trades) -> Trades:
-        """Leave out what a subscription repeats of the time before we listened, or knew already."""
-        if lane.seen.last_us and not lane.before_us:
-            return message
-        oldest_us = lane.before_us or self._opened_us - self._feed.skew_us
+        """Leave out what a subscription repeats of the time before we listened, or knew already.
+
+        Any connection may begin with it, and a stream that is begun anew. What is of our own time
+        is known or was missed.
+        """
+        oldest_us = lane.known_us or self._opened_us - self._feed.skew_us
         return Trades(message.stream, [row for row in message.rows if row[0] >= oldest_us])
 
     def _on_book(self, message: BookUpdate, line: int, receive_us: int, out: Outcome) -> None:
@@ -321,50 +350,19 @@ class Session:
         return out
 
     def _look_after(self, now_us: int, out: Outcome) -> None:
-        """See to books without a snapshot, holes that stay open, streams that say nothing."""
-        for stream in self._streams:
-            if stream.channel is Channel.BOOK:
-                self._look_after_book(stream, now_us, out)
-            elif stream.channel is Channel.TRADES:
-                lane = self._lanes.trades[stream.name]
-                self._repairs.note_holes(lane, stream, now_us, out)
+        """See to holes that stay open, books without a snapshot, streams that say nothing."""
+        for stream, lane in self._trade_streams:
+            self._repairs.note_holes(lane, stream, now_us, out)
         self._resume_repairs(now_us, out)
         self._publisher.tell_forced(now_us, out)
-        self._repairs.expire(now_us, self._lanes.trades, out)
-        for number, line in self._lines.items():
-            for stream in line.dead_streams(now_us):
-                out.resubscribes.append(Resubscribe(number, stream))
-                if stream.instrument is not None:
-                    span_us = (line.opened_us, now_us)
-                    detail = "acknowledged and silent; subscribed again"
-                    out.events.append(
-                        self._findings.note(
-                            QualityKind.SILENT,
-                            stream.instrument,
-                            stream.name,
-                            span_us,
-                            now_us,
-                            detail=detail,
-                        )
-                    )
+        self._repairs.expire(now_us, out)
+        self._watch.look(now_us, out)
+        for book in self._lanes.books.values():
+            self._publisher.note_due(book)
 
     def _resume_repairs(self, now_us: int, out: Outcome) -> None:
         for gap in self._memory.take_unsettled():
-            self._repairs.resume(gap, now_us, self._lanes.trades, out)
-
-    def _look_after_book(self, stream: Stream, now_us: int, out: Outcome) -> None:
-        lane = self._book_of(stream)
-        if lane is None:
-            return
-        for number in lane.asks(now_us):
-            if not self._lines[number].expects(stream.name):
-                continue
-            call = self._feed.snapshot(stream)
-            if call is not None:
-                out.asks.append(Ask(call.request))
-            else:
-                out.resubscribes.append(Resubscribe(number, stream))
-        self._publisher.note_due(lane)
+            self._repairs.resume(gap, now_us, out)
 
 
 _HANDLERS: dict[type, Callable[[Session, Any, int, int, Outcome], None]] = {

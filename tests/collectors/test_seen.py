@@ -49,6 +49,30 @@ def test_however_many_holes_there_are_every_missing_id_is_on_record() -> None:
     assert missing(seen) >= set(range(2, odd[-1], 2))
 
 
+def test_what_came_is_known_and_what_is_fetched_is_new_however_many_holes_there_are() -> None:
+    seen = GaplessSeen()
+    take(seen, 0, 101)
+    assert missing(seen) == set(range(1, 101))
+    odd = list(range(103, 103 + 4 * MAX_HOLES, 2))
+    assert take(seen, *odd) == odd
+    assert take(seen, *odd) == []
+    assert take(seen, *range(1, 101)) == list(range(1, 101))
+    given_up = {hole.first_id for hole in seen.gaps(BASE_US) if hole.given_up}
+    assert min(given_up) == 102
+    assert take(seen, 102) == []
+
+
+def test_a_hole_that_is_over_goes_before_one_that_is_not() -> None:
+    seen = GaplessSeen()
+    take(seen, 0, 10, 20)
+    seen.gaps(BASE_US + GRACE_US)
+    seen.settle(1, 9)
+    assert take(seen, 5) == [5]
+    take(seen, *range(22, 22 + 2 * MAX_HOLES, 2))
+    assert take(seen, 4) == []
+    assert take(seen, 15) == [15]
+
+
 def test_an_id_far_ahead_is_a_trade_and_does_not_blind_the_rest() -> None:
     seen = GaplessSeen()
     assert take(seen, 10, 10**12, 11, 12, 15) == [10, 10**12, 11, 12, 15]

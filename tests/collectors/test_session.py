@@ -144,7 +144,7 @@ def test_a_down_stream_keeps_its_watermark() -> None:
     assert {batch.feed_state for batch in after} == {FeedState.DOWN}
 
 
-def test_replayed_history_older_than_the_connection_is_left_out_of_the_first_frame() -> None:
+def test_history_that_is_replayed_from_before_we_listened_is_left_out() -> None:
     feed = all_feeds()["hyperliquid.perp"]
     coin = make_instrument(
         venue="hyperliquid",
@@ -178,6 +178,16 @@ def test_replayed_history_older_than_the_connection_is_left_out_of_the_first_fra
     memory.trades("BTC-USDC-PERP", gapless=False).take([earlier], None, BASE_US)
     assert taken(memory) == [1, 2]
     assert taken(memory) == []
+
+    session = Session(feed, streams, "s", BASE_US)
+    live = (3, BASE_US + 2 * SECOND)
+    session.on_frame(frame((1, BASE_US - 60 * SECOND), live), live[1])
+    now_us = BASE_US + 4 * SECOND
+    session.attach(1, now_us)
+    missed = (2, BASE_US + SECOND)
+    again = session.on_frame(frame((1, BASE_US - 60 * SECOND), missed, live), now_us, 1)
+    batches = trades(again) + trades(session.on_tick(now_us + SECOND))
+    assert [row[4] for batch in batches for row in batch.rows] == [3, 2]
 
 
 def test_what_cannot_be_used_is_handed_on_with_its_reason() -> None:

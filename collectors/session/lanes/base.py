@@ -8,6 +8,9 @@ from schemas.instruments import Instrument
 from schemas.trades import BatchHeader
 from schemas.units import US_PER_SECOND
 
+CLOCK_TOLERANCE_US = 500_000
+"""How far ahead of our clock a time of the venue may be and still count as it is."""
+
 Header = dict[str, Any]
 """The fields of a `BatchHeader`, which the session fills in the same way for every lane."""
 

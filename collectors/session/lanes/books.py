@@ -14,13 +14,13 @@ from collectors.grid import Steps
 from collectors.messages import BookUpdate, Top
 from collectors.session.lanes.base import Header, Lane
 from collectors.venue import BookRule, Chain
-from schemas.books import BOOKS_SCHEMA, TOP_LEVELS, BookBand, BookBatch, BookState
+from schemas.books import BOOKS_SCHEMA, TOP_LEVELS, BookBand, BookBatch, BookLevel, BookState
 from schemas.instruments import Instrument
 from schemas.units import US_PER_SECOND
 
 PERIOD_US = 100_000
 FIRST_WAIT_US = 10 * US_PER_SECOND
-"""How long a snapshot that comes in the stream is waited for after a subscription."""
+"""How long the first word of a stream is waited for after a subscription."""
 
 STEADY_US = 60 * US_PER_SECOND
 """A book that has been valid for so long is asked for at once again when it is lost."""
@@ -35,9 +35,9 @@ _NOTHING: dict[str, Any] = {
 
 
 class _Kept:
-    """One connection's book, and when its snapshot is next asked for."""
+    """One connection's book, and when its snapshot or its stream is next asked for."""
 
-    __slots__ = ("ask_us", "book", "live_us", "lost_us", "tries", "was_live")
+    __slots__ = ("ask_us", "book", "live_us", "lost_us", "tries", "was_live", "was_mute")
 
     def __init__(self, book: Book, ask_us: int) -> None:
         self.book = book
@@ -46,6 +46,7 @@ class _Kept:
         self.live_us = 0
         self.lost_us = 0
         self.was_live = False
+        self.was_mute = book.is_mute
 
 
 class BookLane(Lane):
@@ -85,14 +86,15 @@ class BookLane(Lane):
         self._epochs: tuple[int | None, int] | None = None
         self._checked_us = opened_us
         self._tops = Tops(instrument, top_stream, prices)
+        self._best: tuple[BookLevel | None, BookLevel | None] | None = None
         self.moved_us = 0
         """When the instrument was last seen to trade or to change its best price."""
 
     def attach(self, line: int, now_us: int) -> None:
         """Begin a book for a connection."""
-        fetched = self._rule.chain.is_fetched
         book = Book(self._rule, self.instrument, self._prices)
-        self._kept[line] = _Kept(book, now_us if fetched else now_us + FIRST_WAIT_US)
+        book.heard_us = now_us
+        self._kept[line] = _Kept(book, now_us + FIRST_WAIT_US)
 
     def detach(self, line: int) -> None:
         """Forget a connection's book."""
@@ -162,7 +164,12 @@ class BookLane(Lane):
         self._line = next((line for line, kept in self._kept.items() if kept.book.valid), None)
 
     def asks(self, now_us: int) -> list[int]:
-        """Return the connections whose book needs a snapshot now; each is asked for ever later."""
+        """Return the connections whose book needs something now; each is asked for ever later.
+
+        It needs a snapshot, or, where `is_mute`, its stream begun anew. Of a market that does not
+        move, silence is normal.
+        """
+        self._note_best(now_us)
         found = []
         for line, kept in self._kept.items():
             book = kept.book
@@ -171,13 +178,29 @@ class BookLane(Lane):
                 self._note(line, kept, now_us)
             if book.valid and now_us - kept.live_us > STEADY_US:
                 kept.tries = 0
+            if kept.was_mute and not book.is_mute:
+                kept.ask_us = now_us
+            kept.was_mute = book.is_mute
             refresh = book.wants_refresh(now_us)
-            if (book.needs_snapshot or refresh) and now_us >= kept.ask_us:
+            dead = book.is_mute and self.moved_us > book.heard_us + US_PER_SECOND
+            if (book.needs_snapshot or refresh or dead) and now_us >= kept.ask_us:
                 wait_us = min(US_PER_SECOND << min(kept.tries, 6), _LONGEST_WAIT_US)
                 kept.tries += 1
                 kept.ask_us = now_us + (_LONGEST_WAIT_US if refresh else wait_us)
                 found.append(line)
         return found
+
+    def is_mute(self, line: int) -> bool:
+        """Say whether a connection's stream has to speak before a snapshot is of use."""
+        return self._kept[line].book.is_mute
+
+    def _note_best(self, now_us: int) -> None:
+        """Notice that the best prices of the book changed, whatever their own stream says."""
+        kept = self._kept.get(self._line) if self._line is not None else None
+        if kept is not None and kept.book.valid:
+            best = (kept.book.bids.best, kept.book.asks.best)
+            if best != self._best:
+                self._best, self.moved_us = best, now_us
 
     @property
     def pending_us(self) -> int:

@@ -26,6 +26,10 @@ class Lanes:
     tickers: dict[str, TickerLane] = field(default_factory=dict)
     of_stream: dict[str, list[Lane]] = field(default_factory=dict)
 
+    def of(self, name: str) -> Sequence[Lane]:
+        """Every lane that the stream of a name feeds."""
+        return self.of_stream.get(name, ())
+
     @property
     def all(self) -> list[Lane]:
         """Every lane once."""

@@ -1,7 +1,7 @@
 """The ticker lane: what several streams and polls say of one perpetual, put together."""
 
 from collectors.messages import TickerValues
-from collectors.session.lanes.base import Header, Lane
+from collectors.session.lanes.base import CLOCK_TOLERANCE_US, Header, Lane
 from schemas.instruments import Instrument
 from schemas.market import DataSource
 from schemas.tickers import TICKERS_SCHEMA, TickerBatch
@@ -31,8 +31,13 @@ class TickerLane(Lane):
         self._told_us: dict[str, int] = {}
 
     def take(self, values: TickerValues, receive_us: int, *, fetched: bool = False) -> None:
-        """Take values in: None is unchanged, and what is older than known is left out."""
-        time_us = values.event_time_us or receive_us
+        """Take values in: None is unchanged, and what is older than known is left out.
+
+        No time counts for more than a little ahead of our clock, or a wrong one would be the newest
+        for ever.
+        """
+        latest_us = receive_us + CLOCK_TOLERANCE_US
+        time_us = min(values.event_time_us or receive_us, latest_us)
         for name in _VALUES:
             value = getattr(values, name)
             if value is None or time_us < self._told_us.get(name, 0):
@@ -46,11 +51,12 @@ class TickerLane(Lane):
                 self._known["open_interest_source"] = source
                 self._known["open_interest_halved"] = values.open_interest_halved
         if values.settled_funding_rate is not None:
-            self._take_settled(values.settled_funding_rate, values.settled_funding_time_us or 0)
+            settled_us = values.settled_funding_time_us or 0
+            self._take_settled(values.settled_funding_rate, settled_us, latest_us)
         self.item_us = receive_us
 
-    def _take_settled(self, rate: str, time_us: int) -> None:
-        if time_us >= self._told_us.get("settled", 0):
+    def _take_settled(self, rate: str, time_us: int, latest_us: int) -> None:
+        if self._told_us.get("settled", 0) <= time_us <= latest_us:
             self._told_us["settled"] = time_us
             self._known["settled_funding_rate"] = rate
             self._known["settled_funding_time_us"] = time_us or None

@@ -38,6 +38,8 @@ class TradeLane(Lane):
         self.seen = seen
         self.before_us = seen.last_us
         """Venue time of the newest trade of earlier sessions; 0 once this one has traded."""
+        self.known_us = seen.last_us
+        """The same, whatever this one does; 0 without earlier sessions."""
         self._trade_ids = trade_ids
         self._linger_us = linger_us
         self._rows: list[TradeRow] = []

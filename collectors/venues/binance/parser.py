@@ -162,6 +162,9 @@ class BinanceParser(frames.CarefulParser):
         event = head.event if head.data is None else head.data.event
         return _kind(event, head.stream)
 
+    def _name(self, document: dict[str, object]) -> str:
+        return str(document.get("stream", ""))
+
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         data, stream = document.get("data", document), document.get("stream")
         if not isinstance(data, dict):

@@ -18,7 +18,7 @@ from collectors.messages import BookUpdate, Message, TickerValues
 from collectors.venue import Call, Channel, Found, Gap, Limits, Poll, Request, Stream
 from collectors.venues.binance.values import signed
 from collectors.venues.binance.wire import Levels
-from runtime.errors import PayloadError
+from runtime.errors import PayloadError, TransportError
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind, Side
 from schemas.trades import TradeRow
@@ -182,7 +182,7 @@ class History:
         """Fetch the trades with these ids, both included, at most fifty pages of a thousand.
 
         Raises:
-            PayloadError: a page cannot be read.
+            PayloadError: the first page cannot be read.
         """
         lanes = grid.lanes([gap.stream])
         (symbol,) = lanes
@@ -190,8 +190,12 @@ class History:
         next_id = first_id
         for _ in range(_PAGES):
             path = f"{self.path}?symbol={quote(symbol)}&fromId={next_id}&limit={_PAGE_ROWS}"
-            body = yield Request(path, weight=self.weight)
-            page = self.read(body)
+            try:
+                page = self.read((yield Request(path, weight=self.weight)))
+            except (TransportError, PayloadError):
+                if not rows:
+                    raise
+                break  # what was fetched is kept
             rows |= _rows_between(lanes, symbol, page, first_id, last_id)
             newest = max((one.id for one in page), default=-1)
             if newest < next_id or newest >= last_id:

@@ -21,11 +21,12 @@ from collectors.messages import (
 from collectors.venue import Channel, Stream
 from collectors.venues.binance import wire
 from schemas.instruments import Instrument
-from schemas.liquidations import ORDER_PRICE, LiquidatedSide
+from schemas.liquidations import LiquidatedSide
 from schemas.units import parse_decimal, plain
 
 _LIQUIDATED = {"SELL": LiquidatedSide.LONG, "BUY": LiquidatedSide.SHORT}
-_UNFILLED = frozenset({"CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED"})
+_FINAL = frozenset({"FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED"})
+"""What an order ends with. Only FILLED was ever seen; before its end an order would count twice."""
 
 Streams = Mapping[str, tuple[Stream, Instrument]]
 """By the venue's symbol."""
@@ -101,7 +102,7 @@ def _build_book(streams: Streams, depth: wire.Depth) -> Message:
         return _unknown(depth.symbol)
     time_us = wire.microseconds(depth.matched or depth.pushed)
     if time_us >= LATEST_US:
-        return Rejected("invalid_time", grid.shown(time_us))
+        return Rejected("invalid_time", grid.shown(time_us), known[0])
     return BookUpdate(
         known[0],
         False,
@@ -120,7 +121,7 @@ def _build_top(streams: Streams, best: wire.Best) -> Message:
         return _unknown(best.symbol)
     time_us = wire.microseconds(best.matched)
     if time_us >= LATEST_US:
-        return Rejected("invalid_time", grid.shown(time_us))
+        return Rejected("invalid_time", grid.shown(time_us), known[0])
     bid, ask = (best.bid, best.bid_quantity), (best.ask, best.ask_quantity)
     return Top(known[0], time_us, best.id, bid if bid[1] else None, ask if ask[1] else None)
 
@@ -134,18 +135,19 @@ def _build_liquidation(streams: Streams, forced: wire.Forced) -> Message:
     try:
         is_filled = parse_decimal(order.filled) > 0
     except ValueError as error:
-        return Rejected("invalid_quantity", grid.brief(error))
-    if not is_filled and order.status in _UNFILLED:
+        return Rejected("invalid_quantity", grid.brief(error), stream)
+    if order.status not in _FINAL:
+        return Ignored("not_final")
+    if not is_filled:
         return Ignored("no_fill")
     row = grid.read_liquidation(
         instrument,
         time_us=order.time * 1_000,
-        price=order.average if is_filled else order.price,
-        quantity=order.filled if is_filled else order.quantity,
+        price=order.average,
+        quantity=order.filled,
         side=_LIQUIDATED.get(order.side),
-        flags=0 if is_filled else ORDER_PRICE,
     )
-    return row if isinstance(row, Rejected) else Liquidations(stream, instrument, [row])
+    return row.of(stream) if isinstance(row, Rejected) else Liquidations(stream, instrument, [row])
 
 
 def _build_ticker(streams: Streams, mark: wire.Mark) -> Message:
@@ -155,18 +157,18 @@ def _build_ticker(streams: Streams, mark: wire.Mark) -> Message:
     stream, instrument = known
     times = [time * 1_000 for time in (mark.pushed, mark.next_time) if time]
     if not mark.pushed or not all(map(wire.is_time, times)):
-        return Rejected("invalid_time", grid.shown((mark.pushed, mark.next_time)))
+        return Rejected("invalid_time", grid.shown((mark.pushed, mark.next_time)), stream)
     try:
         price = grid.coin_price(instrument, mark.price)
         index = mark.index if mark.index and parse_decimal(mark.index) != Decimal(0) else ""
         index_price = grid.coin_price(instrument, index) if index else None
     except ValueError as error:
-        return Rejected("invalid_price", grid.brief(error))
+        return Rejected("invalid_price", grid.brief(error), stream)
     try:
         # Without a next settlement the rate is written as zero, which is no rate.
         rate = signed(mark.rate) if mark.rate and mark.next_time else None
     except ValueError as error:
-        return Rejected("unexpected_shape", grid.brief(error))
+        return Rejected("unexpected_shape", grid.brief(error), stream)
     return TickerValues(
         stream=stream,
         instrument=instrument,

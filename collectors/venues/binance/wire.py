@@ -134,8 +134,6 @@ class _Order(Struct, gc=False, kw_only=True):
 
     symbol: str = field(name="s")
     side: str = field(name="S")
-    quantity: str = field(name="q")
-    price: str = field(name="p")
     filled: str = field(name="z", default="0")
     average: str = field(name="ap", default="")
     status: str = field(name="X", default="")

@@ -14,6 +14,7 @@ What a reader would trip over:
 - Trade ids have no order, and REST gives the newest trades only: 1,000, on spot 60.
 """
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -124,6 +125,8 @@ _LIMITS = Limits(
     connect_interval_seconds=0.7,  # 500 in 5 minutes
     rest_weight=400,  # of 600
     rest_seconds=5.0,
+    # Timed out, too many visits, an error of theirs, too many of the address.
+    busy=re.compile(rb'"retCode":\s*100(?:00|06|16|18)\b'),
 )
 
 _BOOK = BookRule(Chain.CONSECUTIVE, depth=DEPTH)

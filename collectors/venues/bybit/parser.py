@@ -72,8 +72,7 @@ class BybitParser(frames.CarefulParser):
         self._books = _carried(streams, Channel.BOOK) | _carried(streams, Channel.TOP)
         self._tickers = _carried(streams, Channel.TICKER)
         self._liquidations = _carried(streams, Channel.LIQUIDATIONS)
-        self._names = {stream.name for stream in streams}
-        self._prefixes = {name.rpartition(".")[0] for name in self._names}
+        self._prefixes = {name.rpartition(".")[0] for name in self._named}
         self._requests = dict(requests)
         self._with_single: set[str] = set()
         """Symbols whose tickers gave the open interest of one side."""
@@ -140,7 +139,7 @@ class BybitParser(frames.CarefulParser):
         bid, ask = (side[0] if side else None for side in (book.bids, book.asks))
         if any(level is not None and not level[1] for level in (bid, ask)):
             shown = f"{grid.shown(bid)} and {grid.shown(ask)}"
-            return (Rejected("invalid_quantity", f"expected quantities, was {shown}"),)
+            return (Rejected("invalid_quantity", f"expected quantities, was {shown}", stream),)
         return (Top(stream, time_us, update_id, bid, ask),)
 
     def _read_ticker(self, found: wire.TickerFrame) -> Sequence[Message]:
@@ -154,9 +153,10 @@ class BybitParser(frames.CarefulParser):
             return ()
         time_us = found.time * 1_000
         if time_us and not grid.EARLIEST_US <= time_us < grid.LATEST_US:
-            return (Rejected("invalid_time", f"ts was {grid.shown(found.time)}"),)
+            return (Rejected("invalid_time", f"ts was {grid.shown(found.time)}", stream),)
         self._choose_interest(found)
-        values, rejected = wire.read_ticker(instrument, found.data)
+        values, flaws = wire.read_ticker(instrument, found.data)
+        rejected = [one.of(stream) for one in flaws]
         if not values:
             return rejected or _UNCHANGED
         read = TickerValues(stream=stream, instrument=instrument, event_time_us=time_us, **values)
@@ -175,6 +175,9 @@ class BybitParser(frames.CarefulParser):
     def _kind(self, frame: bytes) -> str:
         topic = wire.HEAD.decode(frame).topic
         return "" if topic.rpartition(".")[0] in self._prefixes else topic.partition(".")[0]
+
+    def _name(self, document: dict[str, object]) -> str:
+        return str(document.get("topic", ""))
 
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         if document.get("topic") is None:
@@ -236,7 +239,7 @@ class BybitParser(frames.CarefulParser):
         if operation == "unsubscribe":
             return Ignored("reply")  # what counts is the answer to the request that follows it
         names = self._requests.get(str(document.get("req_id")), ())
-        named = tuple(word for word in frames.words(detail) if word in self._names)
+        named = tuple(word for word in frames.words(detail) if word in self._named)
         if success or "already subscribed" in detail:
             return Subscribed(named or names) if operation == "subscribe" else Ignored("reply")
         return Refused(grid.brief(detail), named or names)

@@ -331,6 +331,7 @@ PERP = HyperliquidFeed(
         LiquidationUnit.FILL,
         SamplingClass.INCOMPLETE,
         "explorer_tx_join",
+        always_moves=True,  # it tells of every transaction
     ),
 )
 SPOT = HyperliquidFeed(

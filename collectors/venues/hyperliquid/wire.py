@@ -156,7 +156,6 @@ class HyperliquidParser(frames.CarefulParser):
         if join is not None:
             self._note = join.waiting.append
             join.lanes.update(self._lanes)
-        self._names = {stream.name for stream in streams}
         self._streams: dict[tuple[Channel, str], tuple[Stream, Instrument]] = {}
         self._explorer: Explorer | None = None
         for stream in streams:
@@ -240,6 +239,10 @@ class HyperliquidParser(frames.CarefulParser):
             self._note(frame)
         return messages
 
+    def _name(self, document: dict[str, object]) -> str:
+        data = document.get("data")
+        return f"{document.get('channel')}:{data.get('coin') if isinstance(data, dict) else ''}"
+
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         channel = document.get("channel")
         if not isinstance(channel, str):
@@ -253,12 +256,12 @@ class HyperliquidParser(frames.CarefulParser):
         if found is None:
             return _unknown(book.coin)
         if max(map(len, book.levels)) > MAX_LEVELS:
-            return Rejected("oversized", f"more than {MAX_LEVELS} levels a side")
+            return Rejected("oversized", f"more than {MAX_LEVELS} levels a side", found[0])
         bids, asks = map(_levels, book.levels)
         if bids is None or asks is None:
-            return _NO_QUANTITY
+            return _NO_QUANTITY.of(found[0])
         if not _is_time(book.time):
-            return _no_time(book.time)
+            return _no_time(book.time).of(found[0])
         return BookUpdate(found[0], True, book.time * 1_000, book.time, bids, asks)
 
     def _top(self, top: _Top) -> Message:
@@ -267,9 +270,9 @@ class HyperliquidParser(frames.CarefulParser):
             return _unknown(top.coin)
         levels = _levels([level for level in top.levels if level is not None])
         if levels is None:
-            return _NO_QUANTITY
+            return _NO_QUANTITY.of(found[0])
         if not _is_time(top.time):
-            return _no_time(top.time)
+            return _no_time(top.time).of(found[0])
         bid, ask = (
             None if level is None else (level.price, level.quantity) for level in top.levels
         )
@@ -287,16 +290,16 @@ class HyperliquidParser(frames.CarefulParser):
                 for text in (context.mark, context.oracle)
             )
         except ValueError as error:
-            return Rejected("invalid_price", grid.brief(error))
+            return Rejected("invalid_price", grid.brief(error), stream)
         try:
             coins = context.open_interest
             coins = grid.coin_quantity(instrument, coins) if coins else None
         except ValueError as error:
-            return Rejected("invalid_quantity", grid.brief(error))
+            return Rejected("invalid_quantity", grid.brief(error), stream)
         try:
             rate = _rate(context.funding) if context.funding else None
         except ValueError as error:
-            return Rejected("unexpected_shape", grid.brief(error))
+            return Rejected("unexpected_shape", grid.brief(error), stream)
         return TickerValues(
             stream=stream,
             instrument=instrument,
@@ -328,7 +331,7 @@ class HyperliquidParser(frames.CarefulParser):
     def _known(self, types: Sequence[str], coins: Sequence[str]) -> tuple[str, ...]:
         """Name the streams of this connection among all that these words may mean."""
         names = [*types, *(f"{word}:{coin}" for word in types for coin in coins)]
-        return tuple(name for name in dict.fromkeys(names) if name in self._names)
+        return tuple(name for name in dict.fromkeys(names) if name in self._named)
 
 
 _TYPED: dict[str, Callable[[HyperliquidParser, bytes], Sequence[Message]]] = {
@@ -394,5 +397,4 @@ def _unknown(coin: str) -> Rejected:
 
 
 def _no_time(milliseconds: int) -> Rejected:
-    shown = grid.shown(milliseconds)
-    return Rejected("invalid_time", f"expected a time of 2009 to 2099, was {shown}")
+    return Rejected("invalid_time", f"expected 2009 to 2099, was {grid.shown(milliseconds)}")

@@ -15,6 +15,7 @@ What a reader would trip over:
 - Swap and spot share one address, so a recorded connection may carry both.
 """
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ _MARKET = {
 _CONTEXT = dict.fromkeys((wire.FUNDING, wire.MARK, wire.INDEX, wire.INTEREST), Channel.TICKER)
 _BOOKS_PER_CONNECTION = 28
 """Fewer than 30 of 400 levels are recommended."""
+_BUSY = re.compile(rb'"code":\s*"500(?:01|04|11|13|26)"')
+"""Not available, timed out, too many requests, busy, an error of theirs."""
 _BOOK = BookRule(Chain.PREVIOUS_SEQUENCE, depth=400)
 
 
@@ -60,6 +63,7 @@ def _limits(streams_per_connection: int) -> Limits:
         connect_interval_seconds=0.5,  # 3 a second
         rest_weight=16,  # of 20 calls for old trades, the tightest of those made
         rest_seconds=2.0,
+        busy=_BUSY,
     )
 
 

@@ -162,6 +162,10 @@ class OkxParser(frames.CarefulParser):
     def _kind(self, frame: bytes) -> str:
         return wire.HEAD.decode(frame).arg.channel
 
+    def _name(self, document: dict[str, object]) -> str:
+        stream = self._stream(document)
+        return stream.name if stream is not None else ""
+
     def _read(self, document: dict[str, object]) -> Sequence[Message]:
         channel, _ = _argument(document)
         if "event" in document:

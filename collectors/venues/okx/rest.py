@@ -18,6 +18,7 @@ from collectors.grid import Lane
 from collectors.venue import Found, Request, Stream
 from collectors.venues.okx import rows as okx_rows
 from collectors.venues.okx import wire
+from runtime.errors import PayloadError, TransportError
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import Kind
 from schemas.trades import TradeRow
@@ -162,16 +163,22 @@ def find_missed(
     """Page from the newest missing trade to the oldest; `after` means older than.
 
     Raises:
-        PayloadError: an answer cannot be read, or is a refusal.
+        PayloadError: the first answer cannot be read, or is a refusal.
     """
     search = _Search(grid.lanes([stream]), first_id, last_id, oldest_id=last_id + 2)
     for _ in range(MAX_PAGES):
         cursor = search.oldest_id
-        body = yield Request(
+        path = (
             f"/api/v5/market/history-trades?instId={symbol}&type=1&after={cursor}"
             f"&limit={PAGE_TRADES}"
         )
-        for raw in _rows(body):
+        try:
+            page = _rows((yield Request(path)))
+        except (TransportError, PayloadError):
+            if not search.rows:
+                raise
+            break  # what was fetched is kept
+        for raw in page:
             search.take(raw)
         if search.has_all or search.passed or search.oldest_id >= cursor:
             break

@@ -234,11 +234,11 @@ class TickerChannel:
         """Say what a row means for an instrument."""
         time_us = row.time * _US_PER_MS
         if time_us and not EARLIEST_US <= time_us < LATEST_US:
-            return Rejected("invalid_time", grid.shown(row.time))
+            return Rejected("invalid_time", grid.shown(row.time), stream)
         try:
             found = self.read(instrument, row)
         except PayloadError as error:
-            return Rejected(error.reason, error.detail)
+            return Rejected(error.reason, error.detail, stream)
         if all(value is None for value in found.values()):
             return Ignored("no_values")
         return TickerValues(stream=stream, instrument=instrument, event_time_us=time_us, **found)
