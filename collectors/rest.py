@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from collectors.refusals import refusal
 from collectors.session.answers import call_key
 from collectors.venue import Feed, Request
 from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
@@ -17,16 +18,6 @@ from runtime.recordings import FrameKind, RecordedFrame
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 MAX_BODY_BYTES = 64 * 2**20
-MAX_PAUSE_SECONDS = 3 * 86_400.0
-BANNED_SECONDS = 120.0
-"""How long to stay away after a refusal for too many requests that does not say how long."""
-
-RATE_STATUS = {418, 429}
-REFUSALS = {
-    401: "access denied",
-    403: "access denied, by rate or by location",
-    451: "not served to this location (geo-block)",
-}
 
 OnFrame = Callable[[RecordedFrame], None]
 """Sees everything that happens between us and a venue, e.g. a recorder."""
@@ -84,7 +75,7 @@ class RestClient:
             ) as response:
                 self._check_status(response)
                 body = await _read(response)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
             what = str(error) or type(error).__name__
             raise TransportError(f"{self._feed.venue} REST: {what}") from error
         if len(body) > MAX_BODY_BYTES:
@@ -94,13 +85,11 @@ class RestClient:
 
     def _check_status(self, response: aiohttp.ClientResponse) -> None:
         status, venue = response.status, self._feed.venue
-        if status in RATE_STATUS:
-            after = response.headers.get("Retry-After", "")
-            seconds = float(after) if after.isdigit() else BANNED_SECONDS
-            self.pause(seconds)
-            raise RateLimited(f"{venue} answered HTTP {status}: too many requests", seconds)
-        if status in REFUSALS:
-            raise RefusedError(f"{venue}: {REFUSALS[status]} (HTTP {status})")
+        refused = refusal(venue, status, response.headers.getall("Retry-After", ()))
+        if isinstance(refused, RateLimited):
+            self.pause(refused.retry_after_seconds or 0.0)
+        if refused is not None:
+            raise refused
         if 400 <= status < 500 and status != 408:
             raise RefusedError(f"{venue} does not serve this call (HTTP {status})")
         if status >= 400:
@@ -109,7 +98,7 @@ class RestClient:
     def pause(self, seconds: float) -> None:
         """Send nothing for so long."""
         now = asyncio.get_running_loop().time()
-        self._open_at = max(self._open_at, now + min(seconds, MAX_PAUSE_SECONDS))
+        self._open_at = max(self._open_at, now + seconds)
 
     async def _await_budget(self, weight: int) -> None:
         limits = self._feed.limits
