@@ -289,7 +289,7 @@ class Group:
             around.outbox.put_quality(event)
             around.meter.event(event)
         for refused in out.refused:
-            self._note("refused", refused.detail, QualityKind.REFUSED)
+            self._tell("refused", refused.detail, QualityKind.REFUSED)
             around.on_listed()  # what is not listed any more is refused
         for resubscribe in out.resubscribes:
             self._connections[resubscribe.line].begin_anew(resubscribe.stream)
@@ -360,10 +360,14 @@ class Group:
             self._around.on_frame(RecordedFrame(now_us, name, kind, self._recorded_url, data))
 
     def _note(self, state: str, detail: str, kind: QualityKind) -> None:
-        """Log a change of state, and put it beside the data."""
+        """Tell of a change of state."""
         self.stats.state, self.stats.detail = state, detail
+        self._tell(state, detail, kind)
+
+    def _tell(self, what: str, detail: str, kind: QualityKind) -> None:
+        """Log what happened, and put it beside the data."""
         usual = kind in (QualityKind.CONNECTED, QualityKind.ROTATED)
-        (_log.info if usual else _log.warning)(state, connection=self.name, detail=detail)
+        (_log.info if usual else _log.warning)(what, connection=self.name, detail=detail)
         now_us = self.now_us()
         assets = {one.asset for one in self._around.instruments}
         named = {stream.instrument.asset for stream in self.plan.streams if stream.instrument}

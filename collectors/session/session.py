@@ -206,8 +206,6 @@ class Session:
         match message:
             case Rejected(reason, detail):
                 out.drops.append(Drop(reason, detail, frame, len(frame), receive_us))
-            case Refused():
-                out.refused.append(message)
             case Leaving(detail):
                 out.leaving = detail
             case Listed():
@@ -222,6 +220,10 @@ class Session:
         for name in self._lines[line].acknowledge(message.names):
             for lane in self._lanes.of_stream.get(name, ()):
                 self._publisher.activate(lane, now_us, out)
+
+    def _on_refused(self, message: Refused, line: int, now_us: int, out: Outcome) -> None:
+        self._lines[line].refuse(message.names, now_us)
+        out.refused.append(message)
 
     def _on_alive(self, message: Alive, line: int, now_us: int, out: Outcome) -> None:
         self._lines[line].hear(message.stream, now_us)
@@ -333,6 +335,7 @@ class Session:
         self._publisher.tell_forced(now_us, out)
         self._repairs.expire(now_us, self._lanes.trades, out)
         for number, line in self._lines.items():
+            out.resubscribes += [Resubscribe(number, one) for one in line.refused_streams(now_us)]
             for stream in line.dead_streams(now_us):
                 out.resubscribes.append(Resubscribe(number, stream))
                 if stream.instrument is not None:
@@ -376,6 +379,7 @@ _HANDLERS: dict[type, Callable[[Session, Any, int, int, Outcome], None]] = {
     TickerValues: Session._on_ticker,
     Alive: Session._on_alive,
     Subscribed: Session._on_subscribed,
+    Refused: Session._on_refused,
 }
 """Not of the instance: with bound methods it would be a cycle, and a session with all its books
 would stay until the cycle collector comes by."""
