@@ -121,8 +121,8 @@ _LIMITS = Limits(
     streams_per_connection=200,  # 21,000 characters of topics are about 700
     names_per_request=10,
     control_interval_seconds=0.1,
-    connect_interval_seconds=0.7,  # 500 in 5 minutes
-    rest_weight=400,  # of 600
+    connect_interval_seconds=1.4,  # 500 in 5 minutes, for both feeds
+    rest_weight=200,  # of 600, for both
     rest_seconds=5.0,
 )
 
