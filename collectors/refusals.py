@@ -7,8 +7,9 @@ from runtime.errors import RateLimited, RefusedError
 LEAST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 3 * 86_400.0
 
-RATE_SECONDS = {418: 120.0, 429: 120.0}
-"""How long to stay away after too many requests (418: banned for them), where nobody says."""
+RATE_SECONDS = {418: 120.0, 429: 30.0}
+"""How long to stay away after too many requests (418: banned for them), where nobody says; after
+429 shorter than the repair of a gap may take."""
 
 REFUSALS = {
     401: "access denied",

@@ -60,7 +60,8 @@ class RestClient:
         Raises:
             RateLimited: the venue said that it was too much; nothing is sent before it is over.
             TransportError: not reached or an unclear answer; try again.
-            RefusedError: the venue does not serve this, or not to this address.
+            RefusedError: the venue does not serve this, or not to this address; then nothing is
+                sent for a while.
             PayloadError: the answer is too large.
         """
         await self._await_budget(request.weight)
@@ -88,6 +89,8 @@ class RestClient:
         refused = refusal(venue, status, response.headers.getall("Retry-After", ()))
         if isinstance(refused, RateLimited):
             self.pause(refused.retry_after_seconds or 0.0)
+        if isinstance(refused, RefusedError):
+            self.pause(self._feed.limits.denied_seconds)
         if refused is not None:
             raise refused
         if 400 <= status < 500 and status != 408:

@@ -124,6 +124,7 @@ _LIMITS = Limits(
     connect_interval_seconds=1.4,  # 500 in 5 minutes, for both feeds
     rest_weight=200,  # of 600, for both
     rest_seconds=5.0,
+    denied_seconds=600.0,  # 403 is said for too many requests as well
 )
 
 _BOOK = BookRule(Chain.CONSECUTIVE, depth=DEPTH)

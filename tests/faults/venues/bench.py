@@ -269,6 +269,7 @@ def _hurried(feed: Feed, lifetime_seconds: float | None) -> Feed:
         feed.limits,
         connect_interval_seconds=connect_interval_seconds(feed),
         lifetime_seconds=lifetime_seconds,
+        denied_seconds=REFUSED_SECONDS,
     )
     silent_seconds = CALM * feed.book.silent_seconds
     hurried.book = dataclasses.replace(feed.book, silent_seconds=silent_seconds)
