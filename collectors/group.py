@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from collectors.calls import Calls
 from collectors.connection import ConnectGate, Connection, ConnectionStats, SilentError
 from collectors.meter import FeedMeter
 from collectors.outbox.outbox import Outbox
@@ -19,12 +20,12 @@ from collectors.session.answers import call_key
 from collectors.session.line import Line
 from collectors.session.memory import Memory
 from collectors.session.opening import open_line
-from collectors.session.outcome import Ask, Drop, Outcome
+from collectors.session.outcome import Drop, Outcome
 from collectors.session.session import Session
-from collectors.venue import Feed, Plan
+from collectors.venue import Feed, Plan, Request
 from runtime.backoff import Backoff
 from runtime.clock import Clock
-from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
+from runtime.errors import RateLimited, RefusedError, TransportError
 from runtime.recordings import FrameKind, RecordedFrame
 from schemas.instruments import Instrument
 from schemas.ops import QualityEvent, QualityKind
@@ -33,9 +34,6 @@ HEALTHY_SECONDS = 60
 REFUSED_SECONDS = 300.0
 TAKE_OVER_SECONDS = 30.0
 """How long a second connection may take to deliver everything before the first is closed anyway."""
-
-MAX_CALLS = 64
-CALL_TRIES = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -81,7 +79,13 @@ class Group:
         self.memory = Memory()
         self._connections: dict[int, Connection] = {}
         self._numbers = 0
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls = Calls(
+            around.rest,
+            around.backoff,
+            on_answer=self._on_answer,
+            on_failure=self._on_failure,
+            on_limited=self._on_limited,
+        )
         self.session: Session | None = None
         self.stats = ConnectionStats()
 
@@ -96,9 +100,7 @@ class Group:
                 for _ in range(self._wanted):
                     tasks.create_task(self._hold())
         finally:
-            for call in tuple(self._calls):
-                call.cancel()
-            await asyncio.gather(*self._calls, return_exceptions=True)
+            await self._calls.close()
 
     def tick(self, now_us: int) -> None:
         """Let time pass."""
@@ -294,7 +296,7 @@ class Group:
         for resubscribe in out.resubscribes:
             self._connections[resubscribe.line].begin_anew(resubscribe.stream)
         for ask in out.asks:
-            self._ask(ask)
+            self._calls.make(ask)
         if out.listed:
             around.on_listed()
 
@@ -306,41 +308,19 @@ class Group:
             self.stats.rejected[drop.reason] = self.stats.rejected.get(drop.reason, 0) + 1
             self._around.meter.rejected(drop.reason)
 
-    def _ask(self, ask: Ask) -> None:
-        if len(self._calls) >= MAX_CALLS:
-            self._fail(ask, f"more than {MAX_CALLS} calls are out")
-            return
-        call = asyncio.create_task(self._call(ask))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-
-    async def _call(self, ask: Ask) -> None:
-        """Make a call, several times if need be; whatever comes of it goes to the session."""
-        backoff = self._around.backoff()
-        for attempt in range(1, CALL_TRIES + 1):
-            try:
-                body = await self._around.rest.call(ask.request)
-            except (RefusedError, PayloadError) as error:
-                self._fail(ask, str(error))
-                return
-            except TransportError as error:
-                if isinstance(error, RateLimited):
-                    self._note("rate_limited", str(error), QualityKind.RATE_LIMITED)
-                if attempt == CALL_TRIES:
-                    self._fail(ask, str(error))
-                    return
-                await asyncio.sleep(backoff.next_seconds())
-            else:
-                now_us = self.now_us()
-                self._around.rest.record(ask.request, "http", now_us, body)
-                self.answer(call_key(ask.request), body, now_us)
-                return
-
-    def _fail(self, ask: Ask, detail: str) -> None:
+    def _on_answer(self, request: Request, body: bytes) -> None:
         now_us = self.now_us()
-        self._around.rest.record(ask.request, "failed", now_us, detail.encode())
+        self._around.rest.record(request, "http", now_us, body)
+        self.answer(call_key(request), body, now_us)
+
+    def _on_failure(self, request: Request, detail: str) -> None:
+        now_us = self.now_us()
+        self._around.rest.record(request, "failed", now_us, detail.encode())
         if self.session is not None:
-            self._take(self.session.on_failure(call_key(ask.request), detail, now_us))
+            self._take(self.session.on_failure(call_key(request), detail, now_us))
+
+    def _on_limited(self, detail: str) -> None:
+        self._tell("rate_limited", detail, QualityKind.RATE_LIMITED)
 
     def _introduction(self) -> bytes:
         """Say what the session is of, so that a recording can be played back as it was."""

@@ -18,6 +18,7 @@ from runtime.recordings import FrameKind, RecordedFrame
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 MAX_BODY_BYTES = 64 * 2**20
+LEAST_WAIT_SECONDS = 0.01
 
 OnFrame = Callable[[RecordedFrame], None]
 """Sees everything that happens between us and a venue, e.g. a recorder."""
@@ -46,7 +47,9 @@ class RestClient:
         self._on_frame = on_frame
         self._spent: deque[tuple[float, int]] = deque()
         self._open_at = 0.0
-        self._turn = asyncio.Lock()
+        self._queues = asyncio.Lock(), asyncio.Lock()
+        """Who waits for the budget: calls that are not urgent, and those that are."""
+        self._urgent = 0
 
     def record(self, request: Request, kind: FrameKind, now_us: int, body: bytes) -> None:
         """Record how a call ended, under the venue's own address of it, where that is wanted."""
@@ -54,8 +57,10 @@ class RestClient:
             url = self._feed.rest_url + call_key(request)
             self._on_frame(RecordedFrame(now_us, "rest", kind, url, body))
 
-    async def call(self, request: Request) -> bytes:
+    async def call(self, request: Request, *, urgent: bool = False) -> bytes:
         """Make one call, when the budget allows it, and return the body of its answer.
+
+        One that is `urgent` is made before all that wait and are not.
 
         Raises:
             RateLimited: the venue said that it was too much; nothing is sent before it is over.
@@ -64,7 +69,7 @@ class RestClient:
                 sent for a while.
             PayloadError: the answer is too large.
         """
-        await self._await_budget(request.weight)
+        await self._enter(request.weight, urgent=urgent)
         headers = {"Content-Type": "application/json"} if request.body is not None else {}
         try:
             async with self._http.request(
@@ -103,23 +108,30 @@ class RestClient:
         now = asyncio.get_running_loop().time()
         self._open_at = max(self._open_at, now + seconds)
 
-    async def _await_budget(self, weight: int) -> None:
-        limits = self._feed.limits
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            while True:
-                now = loop.time()
-                while self._spent and self._spent[0][0] <= now - limits.rest_seconds:
-                    self._spent.popleft()
-                spent = sum(cost for _, cost in self._spent)
-                if now >= self._open_at and (
-                    spent + weight <= limits.rest_weight or not self._spent
-                ):
-                    self._spent.append((now, weight))
-                    return
-                free_at = self._spent[0][0] + limits.rest_seconds if self._spent else now
-                over = spent + weight > limits.rest_weight
-                await asyncio.sleep(max(0.01, self._open_at - now, free_at - now if over else 0))
+    async def _enter(self, weight: int, *, urgent: bool) -> None:
+        """Return when the budget has room; each queue is in order, and that of the urgent first."""
+        self._urgent += urgent
+        try:
+            async with self._queues[urgent]:
+                while True:
+                    wait = self._wait_seconds(weight)
+                    if not wait and (urgent or not self._urgent):
+                        break
+                    await asyncio.sleep(max(LEAST_WAIT_SECONDS, wait))
+                self._spent.append((asyncio.get_running_loop().time(), weight))
+        finally:
+            self._urgent -= urgent
+
+    def _wait_seconds(self, weight: int) -> float:
+        """Return how long nothing of this weight may be sent, 0 where it may."""
+        limits, spent = self._feed.limits, self._spent
+        now = asyncio.get_running_loop().time()
+        while spent and spent[0][0] <= now - limits.rest_seconds:
+            spent.popleft()
+        wait = self._open_at - now
+        if spent and sum(cost for _, cost in spent) + weight > limits.rest_weight:
+            wait = max(wait, spent[0][0] + limits.rest_seconds - now)
+        return max(wait, 0.0)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -112,4 +112,4 @@ class Answers:
         if key in self._repairs:
             return Repaired(repair.gap, Found([], False), "the same call is out already")
         self._repairs[key] = repair
-        return Ask(request)
+        return Ask(request, urgent=True)

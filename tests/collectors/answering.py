@@ -6,11 +6,16 @@ from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
-async def answering(head: bytes) -> AsyncIterator[int]:
-    """Answer every HTTP request with this status and these headers; yields the port."""
+async def answering(head: bytes, asked: list[str] | None = None) -> AsyncIterator[int]:
+    """Answer every HTTP request with this status and these headers; yields the port.
+
+    The paths that are asked for are added to `asked`, in order.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        request = await reader.readuntil(b"\r\n\r\n")
+        if asked is not None:
+            asked.append(request.split()[1].decode())
         writer.write(b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
         writer.close()

@@ -63,3 +63,15 @@ def test_a_venue_that_denies_for_too_many_requests_is_left_alone_for_ten_minutes
     name: str,
 ) -> None:
     assert all_feeds()[name].limits.denied_seconds >= 600
+
+
+async def test_what_is_urgent_goes_first_and_the_rest_in_order() -> None:
+    feed = copy.copy(all_feeds()["okx.spot"])
+    feed.limits = replace(feed.limits, rest_weight=1, rest_seconds=0.05)
+    asked: list[str] = []
+    calls = [("/1", False), ("/2", False), ("/3", False), ("/4", True), ("/5", True)]
+    async with answering(b"200 OK", asked) as port, aiohttp.ClientSession() as http:
+        rest = RestClient(feed, f"http://127.0.0.1:{port}", http)
+        await rest.call(Request("/0"))
+        await asyncio.gather(*[rest.call(Request(path), urgent=urgent) for path, urgent in calls])
+    assert asked == ["/0", "/4", "/5", "/1", "/2", "/3"]
