@@ -56,7 +56,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in PATIENCE.items():
         monkeypatch.setattr(name, seconds / SPEED)
     silent_seconds = CHANNEL_SILENT_SECONDS
-    monkeypatch.setattr("collectors.connection.CHANNEL_SILENT_SECONDS", silent_seconds)
+    monkeypatch.setattr("collectors.silence.CHANNEL_SILENT_SECONDS", silent_seconds)
+    monkeypatch.setattr("collectors.silence.STEADY_SECONDS", 10 * silent_seconds)
     monkeypatch.setattr("collectors.group.REFUSED_SECONDS", REFUSED_SECONDS)
 
 
