@@ -42,8 +42,8 @@ def count_broken_bars(store: Readable, now_us: Callable[[], int]) -> int:
     """Return how many final bars of the last 70 minutes are broken.
 
     Bars that began within them and have been over for three minutes: of a minute, five, fifteen and
-    an hour. What is longer is made of these. Takes five seconds of one core at most; of twelve assets with
-    seven series each (an hour out of twelve) it took one to three.
+    an hour. What is longer is made of these. Takes five seconds of one core at most; of twelve
+    assets with seven series each (an hour out of twelve) it took one to three.
 
     Args:
         store: migrated.
