@@ -27,9 +27,9 @@ class Account:
 
     `levels` are delta in lots and in notional since each anchor, up to the open minute. `path` is
     `[highest, lowest]` of lots, then of notional, in the open minute from 0. `steps` are
-    `[second of the minute, delta_lots, delta_notional]`. `sizes` and `sizes_day` are by class the
-    sums and the number of sweeps. `rolling` is `[delta_lots, volume_lots]` by window of closed
-    minutes.
+    `[second of the minute, delta_lots, delta_notional]`. `present` is the newest closed minute in
+    which it was there at any time. `sizes` and `sizes_day` are by class the sums and the number of
+    sweeps. `rolling` is `[delta_lots, volume_lots]` by window of closed minutes.
 
     Args:
         key: the instrument.
@@ -46,6 +46,7 @@ class Account:
         self.sizes = _no_sizes()
         self.sizes_day = _no_sizes()
         self.rolling = [[0, 0] for _ in WINDOWS]
+        self.present = -1
         self._minutes: dict[int, list[int]] = {}
         self._last_minute = 0
         self._fresh: dict[str, bytes] = {}
@@ -93,8 +94,15 @@ class Account:
         for into, these, larger in zip(self.sizes, from_on, beyond, strict=True):
             into[:] = map(add, into, map(sub, these, larger))
 
-    def fill(self, minute: int) -> None:
-        """Let the open minute count in the rolling windows and in the day."""
+    def fill(self, minute: int, *, attended: bool) -> None:
+        """Let the open minute count in the rolling windows and in the day.
+
+        Args:
+            minute: its number.
+            attended: whether the instrument was there at any time of it; who traded was.
+        """
+        if attended or self.sums[2]:
+            self.present = minute
         gone_by = minute - self._last_minute
         self._minutes[minute] = [self.sums[0], self.sums[2]]
         if gone_by == 1:
@@ -161,7 +169,7 @@ class Account:
             "key": self.key,
             "aggregate": self.aggregate,
             "open": [self.sums, self.path, self.steps, self.sizes],
-            "closed": [levels, self.sizes_day, self._last_minute, minutes],
+            "closed": [levels, self.sizes_day, self.present, self._last_minute, minutes],
         }
 
     @staticmethod
@@ -169,7 +177,7 @@ class Account:
         """Return an account from the values of `dump` and its parts."""
         account = Account(scope_key(state["key"]), scope_key(state["aggregate"]))
         account.sums, account.path, account.steps, account.sizes = state["open"]
-        levels, account.sizes_day, account._last_minute, minutes = state["closed"]
+        levels, account.sizes_day, account.present, account._last_minute, minutes = state["closed"]
         account.levels = dict(zip(Reset, levels, strict=True))
         for part in sorted(parts, key=int):
             if account.keeps(part) and int(part) < account._last_minute // PART_MINUTES:

@@ -9,7 +9,7 @@ from processors.scopes import ScopeKey
 from schemas.cvd import WINDOWS
 from schemas.cvd_structure import CvdShare, CvdStructureSeries, Reset, ResetSeries
 from schemas.lineage import Completeness, Status
-from schemas.units import US_PER_SECOND
+from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,18 @@ def _shares(
     composition: str,
     nulls: dict[str, str],
 ) -> list[CvdShare]:
-    """Return the rolling windows; one instrument's are null where it was not there all the time."""
+    """Return the rolling windows.
+
+    One instrument's are null where it was not there all the time; behind `all` are those that were
+    there at any time.
+    """
     shares = []
     for index, seconds in enumerate(WINDOWS):
-        behind = list(accounts)
-        if composition != "all":
-            behind = minute.common(accounts, minute.end_us - seconds * US_PER_SECOND)
+        since_us = minute.end_us - seconds * US_PER_SECOND
+        if composition == "all":
+            behind = [one for one in accounts if one.present * US_PER_MINUTE >= since_us]
+        else:
+            behind = minute.common(accounts, since_us)
         delta, volume = rolling_of(behind, index)
         if not volume:
             nulls[f"shares.{seconds}"] = "no_volume" if behind else "gap"

@@ -49,7 +49,7 @@ from schemas.market import Scope
 from schemas.topics import CVD_STRUCTURE
 from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, round_half_even
 
-METHOD = "cvd_structure/1.0.0"
+METHOD = "cvd_structure/1.1.0"
 LONGEST_US = 30 * US_PER_DAY
 
 
@@ -138,8 +138,9 @@ class CvdStructureOperator:
         start_us = self._minute * US_PER_MINUTE
         end_us = start_us + US_PER_MINUTE
         self._window.skip(MINUTE - self._window.seconds)
-        for account in self._accounts.values():
-            account.fill(self._minute)
+        done = self._window.record(self._accounts)
+        for name, account in self._accounts.items():
+            account.fill(self._minute, attended=done.coverage_ms.get(name, 0) > 0)
         since = _nobody if broken else self._presence.complete_since
         minute = Minute(end_us, self._anchors, since, self._cents)
         record = CvdStructure(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from collectors.registry import all_feeds
-from collectors.session.line import Line
+from collectors.session.line import MOVING, Line
 from collectors.silence import CHANNEL_SILENT_SECONDS, Silence
 from collectors.venue import Channel
 from schemas.instruments import make_instrument
@@ -47,7 +47,7 @@ def line(feed_name: str, instruments: int, channels: Mapping[Channel, Speaks]) -
         for number in range(instruments)
     ]
     streams = [one for one in feed.streams(made) if one.channel in channels]
-    return Line(feed.parser(streams, feed.memory()), streams, BASE_US, list)
+    return Line(feed.parser(streams, feed.memory()), streams, BASE_US, list, MOVING)
 
 
 def given_up(

@@ -303,6 +303,27 @@ def test_shares_are_over_whole_windows_that_somebody_was_there_for() -> None:
     assert series(quiet).null_reasons["shares.900"] == "no_volume"
 
 
+def test_a_venue_that_was_there_at_no_time_of_a_window_is_not_in_all() -> None:
+    seconds = [two(n, other=one_trade(0, 1, 1, BYBIT) * (n == 0), dead=n >= 60) for n in range(960)]
+    seen = records(run(CvdStructureOperator(UNITS), seconds))
+    share = series(seen[14], Scope.PERP, "all").shares[0]
+    assert (share.delta_lots, share.venues) == (
+        COIN,
+        ["binance:BTC-USDT-PERP", "bybit:BTC-USDT-PERP"],
+    )
+    share = series(seen[15], Scope.PERP, "all").shares[0]
+    assert (share.delta_lots, share.venues) == (0, ["binance:BTC-USDT-PERP"])
+
+
+def test_where_nobody_was_there_all_is_null() -> None:
+    seconds = [second(n, member(there=DOWN) if n >= 60 else member()) for n in range(960)]
+    seen = records(run(CvdStructureOperator(UNITS), seconds))
+    assert series(seen[14], Scope.PERP, "all").shares[0].delta_lots == 0
+    everyone = series(seen[15], Scope.PERP, "all")
+    assert (everyone.shares[0].delta_lots, everyone.shares[0].venues) == (None, [])
+    assert everyone.null_reasons["shares.900"] == "gap"
+
+
 @pytest.mark.parametrize(
     ("spot", "perp", "state"),
     [
