@@ -13,7 +13,7 @@ of a quiet book of OKX comes once a minute."""
 STEADY_SECONDS = 10 * CHANNEL_SILENT_SECONDS
 """A channel is taken for never quiet once it made no pause of a third of that for so long."""
 
-NEVER_QUIET = 60
+NEVER_QUIET = 12
 """Of so many streams one always says something; a single one may say nothing that many times as
 long."""
 

@@ -83,13 +83,19 @@ def fallback_units(price: Decimal, tick: Decimal, lot: Decimal) -> AssetUnits:
 
     The row is one basis point of the price, rounded down to 1, 2 or 5 times a power of ten, then
     up to whole ticks of the trade's venue: a row without a tick of its own could never trade.
-    Coins that trade in lots of 10 or more are counted in hundredths, others to 8 places.
+    The lot is worth a millionth of the quote at most and divides that of the trade's venue, within
+    8 and 2 places: sums of cheap coins over years stay within 64 bits.
+
+    Args:
+        price: of its first trade.
+        tick: of that trade's venue.
+        lot: of that trade's venue.
     """
     basis_point = price / 10_000
     decade = Decimal(1).scaleb(basis_point.adjusted())
     leading = max(step for step in (1, 2, 5) if step * decade <= basis_point)
     return AssetUnits(
         tick="0.000000000001",
-        lot="0.01" if lot >= 10 else "0.00000001",
+        lot=plain(Decimal(1).scaleb(max(-8, min(-2, -7 - price.adjusted(), lot.adjusted() - 2)))),
         row_size=plain(tick * ceil(leading * decade / tick)),
     )

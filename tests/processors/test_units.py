@@ -38,6 +38,26 @@ def test_a_row_is_about_a_basis_point_and_whole_ticks(price: str, tick: str, row
     assert units.row_size == row_size
 
 
+@pytest.mark.parametrize(
+    ("price", "lot", "wanted"),
+    [
+        ("65000", "0.00001", "0.00000001"),
+        ("83.2", "0.01", "0.00000001"),
+        ("0.5", "0.1", "0.000001"),
+        ("0.03", "1", "0.00001"),
+        ("0.5", "0.025", "0.000001"),
+        ("0.00001", "100", "0.01"),
+    ],
+)
+def test_lots_divide_those_of_the_venue_and_a_year_of_them_is_within_64_bits(
+    price: str, lot: str, wanted: str
+) -> None:
+    units = fallback_units(Decimal(price), Decimal("0.00000001"), Decimal(lot))
+    assert units.lot == wanted
+    a_year = 365 * 1_000_000_000 / Decimal(price)
+    assert a_year / Decimal(units.lot) < 2**63
+
+
 def test_rows_that_are_not_whole_ticks_of_a_venue_have_no_imbalances_and_say_why() -> None:
     """Binance has ticks of 0.1 and OKX of 0.5: rows of 0.2 fit the one, those of 1 fit both."""
     units = {"BTC": AssetUnits(tick="0.01", lot="0.001", row_size="0.2")}
