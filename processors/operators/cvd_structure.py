@@ -49,7 +49,7 @@ from schemas.market import Scope
 from schemas.topics import CVD_STRUCTURE
 from schemas.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, round_half_even
 
-METHOD = "cvd_structure/1.0.0"
+METHOD = "cvd_structure/1.1.0"
 LONGEST_US = 30 * US_PER_DAY
 
 
