@@ -119,7 +119,7 @@ class ProfilesOperator:
     def _known_of(self, key: ScopeKey) -> Known:
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = Known(self._params.naked_sessions)
+            known = self._known[key] = Known(self._params)
         return known
 
     # --- time moves on
@@ -220,7 +220,7 @@ class ProfilesOperator:
         known = self._known.get(key)
         past = Past()
         if known is not None and window.kind is ProfileWindow.SESSION:
-            past = Past(known.prior, known.naked)
+            past = Past(known.prior, known.naked, known.partial)
         record = self._recorder.write(key, window, members, past, second)
         # Not its beginning: a log that keeps two days would drop a window of thirty at once.
         return Output(PROFILES.name, self._asset, record, record.until_time_us)
@@ -265,8 +265,9 @@ class ProfilesOperator:
             self._members[name] = MemberProfiles.load(
                 values, self._open_us, own, self._row_ticks, self._params
             )
-        most = self._params.naked_sessions
-        self._known = {scope_key(key): Known.load(values, most) for key, values in head["known"]}
+        self._known = {
+            scope_key(key): Known.load(values, self._params) for key, values in head["known"]
+        }
         self._changed = {
             window: set(names) for window, names in zip(_WINDOWS, head["changed"], strict=True)
         }

@@ -3,12 +3,15 @@
 A POC is naked from the end of its session on until a later trade trades through its row: is in the
 row, or beyond it as seen from the price that the session closed at. A session that closed in its
 own POC row decides with the next trade: there, the POC was never naked; beside it, it is.
+
+A session that too little was seen of leaves nothing: its extremes and its POC may be others.
 """
 
 import msgspec
 
 from processors.measures.levels import Level, LevelKind
 from processors.plain import Plain
+from processors.profiles.params import ProfileParams
 from schemas.profiles import NakedPoc, PriorSession, ProfileWindow, VolumeProfile
 
 
@@ -31,14 +34,18 @@ class _Naked:
 
 
 class Known:
-    """What is known of one scope; at most so many naked POCs, the oldest are forgotten."""
+    """What is known of one scope; at most so many naked POCs, the oldest are forgotten.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    `prior` is None before the first session, and after one that is `partial`: too little was seen.
+    """
+
+    def __init__(self, params: ProfileParams) -> None:
+        self._params = params
         self._naked: list[_Naked] = []
         self._levels: list[Level] = []
         self._last = 0
         self.prior: PriorSession | None = None
+        self.partial = False
 
     def take(self, low: int, high: int, last: int) -> None:
         """Take the lowest, the highest and the last price of later trades in."""
@@ -57,12 +64,16 @@ class Known:
         return [NakedPoc(one.low, one.high, one.session_us, one.all_seen) for one in self._naked]
 
     def close(self, session: VolumeProfile, composites: list[VolumeProfile]) -> None:
-        """Remember a session that has closed, unless nothing traded in it.
+        """Remember a session that has closed, unless nothing traded in it or little was seen.
 
         Args:
             session: its final profile.
             composites: those that end with it.
         """
+        self.partial = not self._covers(session)
+        if self.partial:
+            self.prior, self._levels = None, []
+            return
         area = session.value_area
         if session.poc_ticks is None or area is None:
             return
@@ -82,7 +93,14 @@ class Known:
         level = _row(session, LevelKind.NAKED_POC, session.poc_ticks)
         side = (self._last >= level.high_ticks) - (self._last < level.low_ticks)
         self._naked.append(_Naked(level, session.window_start_us, side))
-        del self._naked[: -self._most]
+        del self._naked[: -self._params.naked_sessions]
+
+    def _covers(self, profile: VolumeProfile) -> bool:
+        """Say whether enough of a window was seen."""
+        covered = profile.completeness.coverage_ms.values()
+        span_ms = (profile.window_end_us - profile.window_start_us) // 1000
+        least, per = self._params.least_covered
+        return per * sum(covered) >= least * span_ms * len(covered)
 
     def levels(self) -> list[Level]:
         """Return the levels of the newest closed windows and the naked POCs, by price."""
@@ -95,13 +113,13 @@ class Known:
         """Return everything as plain values."""
         naked = [[one.level, one.session_us, one.side, one.all_seen] for one in self._naked]
         prior = None if self.prior is None else msgspec.structs.astuple(self.prior)
-        return [naked, self._levels, self._last, prior]
+        return [naked, self._levels, self._last, prior, self.partial]
 
     @staticmethod
-    def load(values: Plain, most: int) -> "Known":
+    def load(values: Plain, params: ProfileParams) -> "Known":
         """Return it from plain values."""
-        known = Known(most)
-        naked, levels, known._last, prior = values
+        known = Known(params)
+        naked, levels, known._last, prior, known.partial = values
         known._naked = [_Naked(_level(level), *rest) for level, *rest in naked]
         known._levels = [_level(level) for level in levels]
         known.prior = None if prior is None else PriorSession(*prior)
