@@ -33,7 +33,7 @@ class ProfileParams(msgspec.Struct, frozen=True, kw_only=True):
         share: of the value area.
         nodes: what makes a node.
         naked_sessions: of how many past sessions a naked POC is remembered.
-        least_covered: how much of a session must have been seen for it to leave levels behind, on
+        least_covered: how much of a day must have been seen for it to leave levels behind, on
             average over its instruments; as for means (definitions 5.6).
 
     Raises:

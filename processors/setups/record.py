@@ -13,7 +13,7 @@ from processors.setups.params import SetupParams
 from processors.units import AssetUnits
 from schemas.setups import SETUPS_TOPIC, SetupKind, SetupRecord, SetupSide, SetupVariant
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 SIDES = {1: SetupSide.LONG, -1: SetupSide.SHORT}
 VARIANTS = {60: SetupVariant.ONE_MINUTE, 300: SetupVariant.FIVE_MINUTES}
 """The variants by the seconds of their bars."""

@@ -55,6 +55,7 @@ ROW = UNITS.row_ticks
 VENUE_KEY = ScopeKey(Scope.VENUE, *BINANCE)
 PARAMS = ProfileParams(provisional_seconds=1, composite_seconds=1, least_covered=(0, 1))
 SESSION = ProfileWindow.SESSION
+ROLLING_24H = ProfileWindow.ROLLING_24H
 
 
 def operator(params: ProfileParams = PARAMS, units: AssetUnits = UNITS) -> ProfilesOperator:
@@ -390,11 +391,35 @@ def test_a_session_that_too_little_was_seen_of_leaves_nothing(covered: int, ther
     (sent,) = pick(records(one.on_second(traded(MIDNIGHT, (10_400, 1, 1)))))
     kinds = {level.kind for level in one.levels(VENUE_KEY)}
     assert (LevelKind.PRIOR_POC in kinds, sent.prior is not None) == (there, there)
+    assert (LevelKind.HIGH_VOLUME_NODE in kinds) is there
     assert sent.null_reasons.get("prior") == (None if there else "earlier_session_partial")
     assert len(sent.naked_pocs) == 1 + there
 
 
-def test_nodes_of_the_session_before_are_levels() -> None:
+def test_the_rows_of_the_nodes_of_the_last_24_hours_are_levels_at_every_step() -> None:
+    params = msgspec.structs.replace(PARAMS, nodes=NodeParams(smooth_rows=1))
+    one = operator(params)
+
+    def high(number: int, *trades: tuple[int, int, int]) -> list[tuple[int, int, int]]:
+        (sent,) = pick(records(one.on_second(traded(number, *trades))), ROLLING_24H, final=True)
+        found = [one for one in one.levels(VENUE_KEY) if one.kind is LevelKind.HIGH_VOLUME_NODE]
+        newest = [one for one in found if one.since_us == sent.window_end_us]
+        start_us = sent.window_start_us
+        named = f"profile:BTC:binance:BTC-USDT-PERP:rolling_24h:{start_us}"
+        assert {one.source for one in newest} <= {named}
+        return [
+            (one.low_ticks, one.high_ticks, (one.since_us - NOON_US) // US_PER_SECOND)
+            for one in found
+        ]
+
+    broad = [(10_000, 5, 1), (10_100, 9, 1), (10_200, 5, 1), (10_300, 1, 1), (10_400, 8, 1)]
+    assert high(299, *broad) == [(10_100, 10_200, 300), (10_400, 10_500, 300)]
+    assert high(599, (10_100, 3, 1)) == [(10_100, 10_200, 300), (10_400, 10_500, 300)]
+    assert high(899, (10_200, 30, 1)) == [(10_200, 10_300, 900), (10_400, 10_500, 300)]
+    assert high(DAY + 599, (10_400, 1, 1)) == [(10_200, 10_300, 900)]
+
+
+def test_nodes_of_both_kinds_are_levels() -> None:
     params = msgspec.structs.replace(PARAMS, nodes=NodeParams(smooth_rows=1))
     one = operator(params)
     hills = [(10_000, 8, 1), (10_100, 1, 1), (10_200, 9, 1)]

@@ -125,7 +125,7 @@ def cascade(
     return Cascade(
         asset=ASSET,
         revision=1,
-        method="cascade/1.1.0",
+        method="cascade/1.2.0",
         params="p",
         inputs=[],
         id=f"cascade:{of}:{sign}",
