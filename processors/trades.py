@@ -1,14 +1,14 @@
 """Trades on the asset's grid: checked, scaled, as columns and as the tuples that operators see."""
 
 from collections.abc import Sequence
-from itertools import repeat
-from operator import mul
+from itertools import accumulate, repeat
+from operator import add, mul
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
 from processors.path import Path, path_of
-from schemas.market import CLASS_MASK, EXCLUDED_CLASSES
+from schemas.market import ANOTHER_ORDER, CLASS_MASK, EXCLUDED_CLASSES
 from schemas.trades import TradeBatch
 
 Trade = tuple[int, str, int, int, int, int]
@@ -55,7 +55,8 @@ def columns_of(batch: TradeBatch, factors: tuple[int, int], sequential: bool) ->
     Args:
         batch: with at least one row.
         factors: how many of the asset's ticks and lots make one of the batch's.
-        sequential: whether the trade ids order the trades; otherwise their place in the batch does.
+        sequential: whether the trade ids order the trades; otherwise their place in the batch does,
+            and one place is left free before each trade of another order.
 
     Raises:
         ValueError: a sequential id is not a number, or a price or quantity is beyond all bounds.
@@ -67,12 +68,16 @@ def columns_of(batch: TradeBatch, factors: tuple[int, int], sequential: bool) ->
         qtys = tuple(map(mul, qtys, repeat(factors[1])))
     if max(prices) >= MAX_PRICE or max(qtys) >= MAX_QTY:
         raise ValueError(f"price {max(prices)} or quantity {max(qtys)} beyond all bounds")
+    kinds = set(flags)
     ranks: Sequence[int] = range(batch.sequence << 20, (batch.sequence << 20) + len(times))
+    if any(kind & ANOTHER_ORDER for kind in kinds):
+        orders = accumulate(flag & ANOTHER_ORDER == ANOTHER_ORDER for flag in flags)
+        ranks = tuple(map(add, ranks, orders))
     if sequential:
         if set(map(type, ids)) != {int}:
             ids = tuple(map(int, ids))
         ranks = ids
-    plain = all(flag & CLASS_MASK not in EXCLUDED for flag in set(flags))
+    plain = all(flag & CLASS_MASK not in EXCLUDED for flag in kinds)
     return Rows(times, ranks, prices, qtys, sides, ids, flags, plain, factors[0])
 
 

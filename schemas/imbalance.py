@@ -97,7 +97,8 @@ class InstrumentImbalance(msgspec.Struct, frozen=True, kw_only=True):
       `weighted`.
     - `ofi_lots` adds every change of the best prices; `ofi_100ms_lots` are its ten parts, by the
       time of the change. `mlofi_lots` is by rank, from successive books. `mean_depth_lots` is by
-      rank too, the mean size of a side. Null (and `ofi_valid` false) for a second with a resync.
+      rank too, the mean size of a side. Null (and `ofi_valid` false) for a second with a resync and
+      where no best price is known: before the first, or with those of a book that is invalid.
       Changes count in the second of the book record that brings them.
     - `tfi_lots`: buys less sells of the same second.
     - `flow_usd_cents` is the taker volume of the last 15 minutes, `flow_seconds` for how many of

@@ -56,6 +56,10 @@ CLASS_MASK = 0x0F
 OFF_GRID = 0x10
 """Flag: the venue's price was off its tick grid (take-overs only); the row holds the tick below."""
 
+ANOTHER_ORDER = 0x20
+"""Flag: of another taker order than the trade before it in its batch, where the venue tells orders
+apart and its ids do not count; only then it ends a sweep that time and side would go on with."""
+
 EXCLUDED_CLASSES = frozenset({OrderClass.ADL, OrderClass.INSURANCE, OrderClass.BLOCK})
 """Classes without an aggressor in the book: counted as `excluded`, never in rows, delta or CVD."""
 

@@ -61,7 +61,7 @@ class NakedPoc(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PriorSession(msgspec.Struct, frozen=True):
-    """The session before this one that anything traded in."""
+    """The session before this one that anything traded in; none if too little was seen of it."""
 
     session_start_us: int
     poc_ticks: int

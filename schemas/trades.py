@@ -10,7 +10,8 @@ TradeRow = tuple[int, int, int, int, int | str, int]
 """`[event_time_us, price_ticks, qty_lots, side, trade_id, flags]`.
 
 `side` is the aggressor's (`schemas.market.Side`), `trade_id` an integer where the venue's is one
-and text where it is not, `flags` an `OrderClass` in the low four bits and `OFF_GRID`.
+and text where it is not, `flags` an `OrderClass` in the low four bits, `OFF_GRID` and
+`ANOTHER_ORDER`.
 """
 
 

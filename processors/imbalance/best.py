@@ -3,8 +3,9 @@
 Every change of the best prices rides in book records, and gives one term with the change before it
 while both are of one epoch. A change counts in the second of the record that brings it, which may
 be 100 ms after the change itself: a second that is closed is not opened again, and so every term is
-counted once. A second is valid where its stream was there all the time and no change in it lacked
-the one before.
+counted once. A second is valid where its stream was there all the time, a best price was known at
+its beginning, and no change in it lacked the one before. Best prices that are those of the book are
+not known while it is invalid.
 
 Holds the last change.
 """
@@ -51,11 +52,14 @@ class BestPrices:
 
     def end_second(self, start_us: int, books: Sequence[BookView]) -> BestFlow | None:
         """Take a second in whose stream was there all the time; None where it is not valid."""
-        if not self._begin(books):
+        lost = [n for n, book in enumerate(books, 1) if book.tops_of_book and not book.valid]
+        if lost:
+            self.reset()
+            self._begin(books[lost[-1] :])
+            return None
+        if not self._begin(books) or self._last is None or self._epoch is None:
             return None
         changes = [change for book in books for change in book.tops]
-        if self._last is None or self._epoch is None:
-            return BestFlow(0, [0] * PARTS, {}, {})
         bids, asks = _shown(self._last, changes)
         found = terms(self._last, changes)
         parts = [0] * PARTS

@@ -6,7 +6,8 @@ border of two: the trades of a second are enough.
 
 An id range is unbroken where each rank is one more than the last. Where a venue's ids do not count,
 the rank is the place in the batch, and the first trade of a later batch (its low 20 bits are zero)
-goes on where the batch before ended.
+goes on where the batch before ended. Before a trade that its venue says is of another order
+(`ANOTHER_ORDER`: Hyperliquid, where all trades of a block share a millisecond) a rank is left out.
 
 Cost: about 0.2 us a trade for `breaks`; a `Sweep` is made only of what is looked at.
 """

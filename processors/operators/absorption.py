@@ -55,7 +55,7 @@ from schemas.events import EventKind, EventState
 from schemas.lineage import Status
 from schemas.units import US_PER_SECOND, round_half_even
 
-METHOD = "absorption/1.1.0"
+METHOD = "absorption/1.2.0"
 SELL_AND_BUY = (-1, 1)
 
 

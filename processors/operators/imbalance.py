@@ -33,7 +33,7 @@ from schemas.imbalance import ImbalanceStep, InstrumentImbalance, ScopeImbalance
 from schemas.market import Scope
 from schemas.topics import HEATMAP, IMBALANCE
 
-METHOD = "imbalance/1.0.0"
+METHOD = "imbalance/1.1.0"
 HEATMAP_METHOD = "heatmap/1.0.0"
 
 

@@ -7,10 +7,11 @@ number adds up exactly. Each window is sent finally when it closes and provision
 something traded, at the pace of the parameters; the windows take turns, so that not all is written
 in one second. Source: definitions 5.2 (rows, POC, value area), `processors.measures.nodes`.
 
-A closed session leaves levels behind: its POC, value area, extremes and nodes, those of the
-composites, and the POC again for as long as it is naked. `levels` lists them, session records carry
-prior session and naked POCs. A window that nobody was there for at all is not sent. Over a gap,
-windows go on and are partial; a naked POC says that not everything was seen.
+A closed session leaves levels behind: its POC, value area and extremes, those of the composites,
+and the POC again for as long as it is naked; the rolling 24 hours leave the rows of their nodes.
+`levels` lists them, session records carry prior session and naked POCs. A window that nobody was
+there for at all is not sent. Over a gap, windows go on and are partial; a naked POC says that not
+everything was seen.
 
 State: per instrument one open step in the head; closed steps of a day (one part per step with all
 instruments) and 29 closed sessions (one part per day and instrument) beside it. Rows are bounded
@@ -119,7 +120,7 @@ class ProfilesOperator:
     def _known_of(self, key: ScopeKey) -> Known:
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = Known(self._params.naked_sessions)
+            known = self._known[key] = Known(self._params)
         return known
 
     # --- time moves on
@@ -138,7 +139,7 @@ class ProfilesOperator:
             member.close_step(self._open_us)
         end_us = self._open_us + self._step_us
         if touched:
-            yield from self._final(ProfileWindow.ROLLING_24H, end_us, second)
+            yield from self._close_step(end_us, second)
         four_us = self._open_us - self._open_us % US_PER_FOUR_HOURS + US_PER_FOUR_HOURS
         if four_us <= now_us:
             yield from self._final(ProfileWindow.FOUR_HOURS, four_us, second)
@@ -147,6 +148,13 @@ class ProfilesOperator:
         day_us = self._open_us - self._open_us % US_PER_DAY + US_PER_DAY
         if day_us <= now_us:
             yield from self._close_day(day_us, second)
+
+    def _close_step(self, end_us: int, second: Second) -> Iterator[Output]:
+        rolling = list(self._final(ProfileWindow.ROLLING_24H, end_us, second))
+        yield from rolling
+        found = _by_scope(rolling)
+        for key in sorted({*self._known, *found}):
+            self._known_of(key).roll(found.get(key))
 
     def _close_day(self, day_us: int, second: Second) -> Iterator[Output]:
         sessions = list(self._final(ProfileWindow.SESSION, day_us, second))
@@ -220,7 +228,7 @@ class ProfilesOperator:
         known = self._known.get(key)
         past = Past()
         if known is not None and window.kind is ProfileWindow.SESSION:
-            past = Past(known.prior, known.naked)
+            past = Past(known.prior, known.naked, known.partial)
         record = self._recorder.write(key, window, members, past, second)
         # Not its beginning: a log that keeps two days would drop a window of thirty at once.
         return Output(PROFILES.name, self._asset, record, record.until_time_us)
@@ -265,8 +273,9 @@ class ProfilesOperator:
             self._members[name] = MemberProfiles.load(
                 values, self._open_us, own, self._row_ticks, self._params
             )
-        most = self._params.naked_sessions
-        self._known = {scope_key(key): Known.load(values, most) for key, values in head["known"]}
+        self._known = {
+            scope_key(key): Known.load(values, self._params) for key, values in head["known"]
+        }
         self._changed = {
             window: set(names) for window, names in zip(_WINDOWS, head["changed"], strict=True)
         }

@@ -33,7 +33,7 @@ from schemas.events import EventKind, EventState
 from schemas.lineage import Status
 from schemas.units import US_PER_DAY, US_PER_SECOND, round_half_even
 
-METHOD = "large_print/1.0.0"
+METHOD = "large_print/1.1.0"
 SLOT_US = 600 * US_PER_SECOND
 SLOTS = US_PER_DAY // SLOT_US
 

@@ -33,6 +33,8 @@ class ProfileParams(msgspec.Struct, frozen=True, kw_only=True):
         share: of the value area.
         nodes: what makes a node.
         naked_sessions: of how many past sessions a naked POC is remembered.
+        least_covered: how much of a day must have been seen for it to leave levels behind, on
+            average over its instruments; as for means (definitions 5.6).
 
     Raises:
         ValueError: one of them has no meaning.
@@ -46,6 +48,7 @@ class ProfileParams(msgspec.Struct, frozen=True, kw_only=True):
     share: Share = SHARE
     nodes: NodeParams = NodeParams()
     naked_sessions: int = 30
+    least_covered: Share = (4, 5)
 
     def __post_init__(self) -> None:
         if self.step_seconds < 1 or US_PER_FOUR_HOURS % (self.step_seconds * US_PER_SECOND):
@@ -53,6 +56,9 @@ class ProfileParams(msgspec.Struct, frozen=True, kw_only=True):
         share, per = self.share
         if not 0 < share <= per:
             raise ValueError(f"must be a share above 0 and up to 1, was {self.share}")
+        least, per = self.least_covered
+        if not 0 <= least <= per or not per:
+            raise ValueError(f"must be a share of at most 1, was {self.least_covered}")
         for name in ("provisional_seconds", "composite_seconds", "max_rows", "naked_sessions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, was {getattr(self, name)}")

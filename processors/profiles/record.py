@@ -28,7 +28,7 @@ from schemas.profiles import (
 )
 from schemas.units import plain
 
-METHOD = "profiles/1.0.0"
+METHOD = "profiles/1.1.0"
 
 Members = Mapping[str, tuple[Profile, FeedState]]
 """The instruments behind a profile, by name: what each traded, and how its stream was last."""
@@ -52,6 +52,7 @@ class Past(NamedTuple):
 
     prior: PriorSession | None = None
     naked: Sequence[NakedPoc] = ()
+    partial: bool = False
 
 
 class _Measured(NamedTuple):
@@ -201,5 +202,5 @@ def _null_reasons(
     if window.kind is not ProfileWindow.SESSION:
         nulls["prior"] = "with_sessions_alone"
     elif past.prior is None:
-        nulls["prior"] = "no_earlier_session"
+        nulls["prior"] = "earlier_session_partial" if past.partial else "no_earlier_session"
     return nulls

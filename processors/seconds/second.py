@@ -33,7 +33,8 @@ class BookView:
 
     Times `tick_factor` its prices, times `lot_factor` its quantities are on the asset's grid.
     `epoch` changes whenever the book was built anew: nothing is compared across two of them.
-    Levels and bands are empty where it is not `valid`.
+    Levels and bands are empty where it is not `valid`. `tops_of_book` says that the best prices are
+    those of the book, and not of a stream of their own.
     """
 
     time_us: int
@@ -47,6 +48,7 @@ class BookView:
     tops: Sequence[TopChange]
     tick_factor: int = 1
     lot_factor: int = 1
+    tops_of_book: bool = False
 
 
 class Liquidation(NamedTuple):

@@ -135,6 +135,7 @@ def book_view(batch: BookBatch, units: AssetUnits) -> BookView:
         tops=batch.tops,
         tick_factor=tick,
         lot_factor=lot,
+        tops_of_book=batch.top_stream == batch.stream,
     )
 
 

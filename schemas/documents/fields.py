@@ -8,7 +8,7 @@ from typing import Any
 from schemas.books import ASK_COVERED, BID_COVERED
 from schemas.footprints import Mark
 from schemas.liquidations import BACKLOG, ORDER_PRICE, LiquidatedSide
-from schemas.market import CLASS_MASK, OFF_GRID, OrderClass, Side
+from schemas.market import ANOTHER_ORDER, CLASS_MASK, OFF_GRID, OrderClass, Side
 
 DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
 """A plain decimal: no exponent, no blanks."""
@@ -47,7 +47,8 @@ CODES = {
     "TradeRow.side": f"The aggressor: {_words(Side)}.",
     "TradeRow.flags": (
         f"The class is `flags & {CLASS_MASK}`: {_words(OrderClass)}. "
-        f"Bit {OFF_GRID}: the price was off the grid, this is the tick below."
+        f"Bit {OFF_GRID}: the price was off the grid, this is the tick below. "
+        f"Bit {ANOTHER_ORDER}: another taker order than that of the row before."
     ),
     "LiquidationRow.liquidated_side": f"{_words(LiquidatedSide)}.",
     "LiquidationRow.flags": (

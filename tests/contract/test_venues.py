@@ -26,6 +26,7 @@ from runtime.errors import PayloadError
 from schemas.instruments import Instrument, make_instrument
 from schemas.liquidations import ORDER_PRICE
 from schemas.market import (
+    ANOTHER_ORDER,
     CLASS_MASK,
     EXCLUDED_CLASSES,
     OFF_GRID,
@@ -86,8 +87,8 @@ def check_row(row: TradeRow) -> None:
     assert side in (1, -1)
     assert isinstance(trade_id, int | str)
     order_class = OrderClass(flags & CLASS_MASK)
-    assert flags in (order_class, order_class | OFF_GRID)
-    assert flags < OFF_GRID or order_class in EXCLUDED_CLASSES
+    assert flags & ~ANOTHER_ORDER in (order_class, order_class | OFF_GRID)
+    assert not flags & OFF_GRID or order_class in EXCLUDED_CLASSES
 
 
 def check_messages(messages: list[Message]) -> None:  # noqa: C901  # one case a kind

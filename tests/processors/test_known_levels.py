@@ -8,10 +8,13 @@ from dataclasses import replace
 import msgspec
 
 from processors.operator import Output
+from processors.operators.profiles import ProfilesOperator
 from processors.seconds.second import Second, SecondOperator
 from processors.toolkit import toolkit
 from schemas.lineage import DerivedHeader
+from schemas.market import FeedState
 from schemas.setups import SetupKind, SetupRecord, SetupState
+from schemas.units import US_PER_DAY
 from tests.processors.operators.footprint_bars import bar
 from tests.processors.operators.tapes import MIDNIGHT
 from tests.processors.seconds.builders import ASSET, BINANCE, UNITS, member, second, trade
@@ -51,8 +54,18 @@ def encoded(outputs: Sequence[Output]) -> list[bytes]:
     ]
 
 
-def test_setups_are_armed_at_the_levels_that_the_day_before_left() -> None:
+def with_a_day_before() -> list[SecondOperator]:
+    """Return new operators; to the profiles, one second stands for the day up to now."""
     operators = toolkit(ASSET, UNITS)
+    day = second(FIRST - 1, member(BINANCE, there=(US_PER_DAY, FeedState.LIVE)))
+    for one in operators:
+        if isinstance(one, ProfilesOperator):
+            one.on_second(day)
+    return operators
+
+
+def test_setups_are_armed_at_the_levels_that_the_day_before_left() -> None:
+    operators = with_a_day_before()
     found = [output.record for one in seconds() for output in work_off(operators, one)]
     armed = [
         record
@@ -71,10 +84,10 @@ def test_setups_are_armed_at_the_levels_that_the_day_before_left() -> None:
 
 def test_a_restored_toolkit_gives_the_same_answers() -> None:
     told = seconds()
-    operators = toolkit(ASSET, UNITS)
+    operators = with_a_day_before()
     wanted = encoded([output for one in told for output in work_off(operators, one)])
     chance, outputs = random.Random(2), list[Output]()
-    operators, stored = toolkit(ASSET, UNITS), dict[str, dict[str, bytes]]()
+    operators, stored = with_a_day_before(), dict[str, dict[str, bytes]]()
     for one in told:
         outputs += work_off(operators, one)
         if chance.random() < 0.02:

@@ -49,7 +49,7 @@ from collectors.venue import (
     Stream,
 )
 from collectors.venues.hyperliquid.liquidations import Join
-from collectors.venues.hyperliquid.trades import read_trade
+from collectors.venues.hyperliquid.trades import reader
 from collectors.venues.hyperliquid.wire import TYPES, HyperliquidParser
 from schemas.instruments import Instrument, make_instrument
 from schemas.liquidations import LiquidationUnit, PriceKind, SamplingClass
@@ -206,9 +206,9 @@ def _recent_trades(gap: Gap, coin: str) -> Generator[Request, bytes, Found]:
     It is whole where it reaches back to the trade before the gap and on to the one after.
     """
     body = yield _question("recentTrades", coin)
-    lanes = grid.lanes([gap.stream])
-    items = [read_trade(lanes, row) for row in frames.decode_body(body, _RECENT)]
-    rows = [item[1] for item in reversed(items) if isinstance(item, tuple)]
+    newest_first = frames.decode_body(body, _RECENT)
+    items = list(map(reader(grid.lanes([gap.stream])), reversed(newest_first)))
+    rows = [item[1] for item in items if isinstance(item, tuple)]
     rows.sort(key=lambda row: row[0])
     complete = len(rows) == len(items) > 0 and rows[0][0] <= gap.from_us <= gap.to_us <= rows[-1][0]
     return Found([row for row in rows if gap.from_us <= row[0] <= gap.to_us], complete)

@@ -7,7 +7,6 @@ where a frame begins so, six bytes at one place tell which decoder to try.
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Literal, TypeVar
 
 import msgspec
@@ -29,8 +28,9 @@ from collectors.messages import (
 )
 from collectors.venue import Channel, Stream
 from collectors.venues.hyperliquid.liquidations import Explorer, Join
-from collectors.venues.hyperliquid.trades import TRADE_FRAME, read_trade
+from collectors.venues.hyperliquid.trades import TRADE_FRAME, reader
 from schemas.instruments import Instrument
+from schemas.market import ANOTHER_ORDER
 from schemas.trades import TradeRow
 from schemas.units import parse_decimal, plain
 
@@ -182,6 +182,7 @@ class HyperliquidParser(frames.CarefulParser):
         coin = data[0].coin
         stream, prices, quantities = self._lanes[coin]
         rows: list[TradeRow] = []
+        before = data[0].transaction
         for trade in data:
             if trade.coin != coin:
                 return self._read_carefully(frame)
@@ -191,8 +192,9 @@ class HyperliquidParser(frames.CarefulParser):
                 quantities[trade.quantity],
                 1 if trade.side == "B" else -1,
                 trade.id,
-                0,
+                0 if trade.transaction == before else ANOTHER_ORDER,
             )
+            before = trade.transaction
             rows.append(row)
         if not frame.isascii():
             frame.decode()  # what was skipped may be no text
@@ -341,7 +343,7 @@ _TYPED: dict[str, Callable[[HyperliquidParser, bytes], Sequence[Message]]] = {
     "activeAssetCtx": HyperliquidParser._parse_context,
 }
 _KINDS: dict[str, Callable[[HyperliquidParser, object], Sequence[Message]]] = {
-    "trades": lambda parser, data: frames.read_rows(data, partial(read_trade, parser._lanes)),
+    "trades": lambda parser, data: frames.read_rows(data, reader(parser._lanes)),
     "l2Book": lambda parser, data: _convert(data, _Book, parser._book),
     "bbo": lambda parser, data: _convert(data, _Top, parser._top),
     "activeAssetCtx": lambda parser, data: _convert(data, _CoinContext, parser._context),

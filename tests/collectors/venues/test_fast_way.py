@@ -26,7 +26,12 @@ FIRST = {
     "bybit.spot": ["sell", "buy", "retail price improvement"],
     "okx.swap": ["sell of 42.5 contracts", "buy", "retail price improvement"],
     "okx.spot": ["sell", "buy", "retail price improvement"],
-    "hyperliquid.perp": ["taker sold", "taker bought twice", "thousands"],
+    "hyperliquid.perp": [
+        "taker sold",
+        "taker bought twice",
+        "fills of two orders of one block, then slices",
+        "thousands",
+    ],
     "hyperliquid.spot": ["taker sold", "taker bought"],
 }
 """Frames in the shape that each venue documents today."""

@@ -11,6 +11,7 @@ from collectors.venue import Call, Channel, Found, Gap, Request, Stream
 from collectors.venues.hyperliquid import FEEDS, PERP, SPOT, HyperliquidFeed
 from runtime.errors import PayloadError
 from schemas.instruments import Instrument, make_instrument
+from schemas.market import ANOTHER_ORDER
 
 T = 1_795_168_800_000
 every_feed = pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.name)
@@ -175,6 +176,13 @@ def test_missed_trades_come_oldest_first_and_both_ends_are_in(feed: HyperliquidF
         for number, ms in ((2, 10), (3, 15), (4, 20), (5, 20))
     ]
     assert found.complete
+
+
+def test_missed_trades_say_where_another_order_begins() -> None:
+    other = {"hash": "0x" + "cd" * 32}
+    newest_first = [row(5, 30), row(4, 20, **other), row(3, 20, **other), row(2, 20), row(1, 10)]
+    found = recent(PERP, newest_first, 10, 30)
+    assert [one[5] for one in found.rows] == [0, 0, ANOTHER_ORDER, 0, ANOTHER_ORDER]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def flow_event(**changes: Any) -> FlowEvent:
     """Return a large print of 1.2 million dollars on Binance."""
     fields: dict[str, Any] = {
         **HEAD,
-        "method": "large_print/1.0.0",
+        "method": "large_print/1.1.0",
         "id": "large_print:BTC:1",
         "kind": EventKind.LARGE_PRINT,
         "form": "usd_100000",

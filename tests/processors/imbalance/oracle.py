@@ -116,7 +116,10 @@ class Oracle:
                         yield now.time_us, price, fell
 
     def best(self, index: int) -> list[int] | None:
-        """Return e_n of the second's changes, None where one lacks the change before it."""
+        """Return e_n of the second's changes, None where one lacks the change before it.
+
+        None, too, where there was no change at all up to here.
+        """
         if not _book_complete(self._members[index]):
             return None
         first = index
@@ -134,7 +137,7 @@ class Oracle:
                     else:
                         found.append(_term(last[1], change))
                     last = now
-        return found if valid else None
+        return found if valid and last is not None else None
 
     def ranks(self, index: int) -> list[int] | None:
         """Return the sum of e_n of each rank; None where the second is not whole."""

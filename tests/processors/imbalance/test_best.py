@@ -45,8 +45,29 @@ def test_the_worked_check_over_records_and_seconds() -> None:
 
 
 def test_a_second_without_a_change_is_a_true_zero() -> None:
-    assert lots(BestPrices().end_second(NOON, [view()])) == 0
+    assert lots(started().end_second(NOON, [view()])) == 0
     assert lots(started().end_second(NOON, [])) == 0
+
+
+def test_before_the_first_best_price_nothing_is_known() -> None:
+    """5.6: null, not zero; all prices may have moved."""
+    assert BestPrices().end_second(NOON, [view()]) is None
+    assert BestPrices().end_second(NOON, []) is None
+
+
+def test_best_prices_of_a_book_are_unknown_from_its_loss_until_they_are_told_again() -> None:
+    prices = started()
+    gap = replace(view(), valid=False, tops_of_book=True)
+    assert prices.end_second(NOON, [view(change(1, 100, 9, 101, 4)), gap]) is None
+    assert prices.end_second(NOON, []) is None
+    again = view(change(2, 90, 9, 91, 4), epoch=1)
+    assert prices.end_second(NOON, [gap, again]) is None
+    assert lots(prices.end_second(NOON, [view(change(3, 90, 10, 91, 4), epoch=1)])) == 1
+
+
+def test_best_prices_of_a_stream_of_their_own_outlast_the_book() -> None:
+    gap = replace(view(change(1, 100, 9, 101, 4)), valid=False)
+    assert lots(started().end_second(NOON, [gap])) == 4
 
 
 def test_no_difference_is_taken_across_a_resync() -> None:

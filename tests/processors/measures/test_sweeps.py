@@ -1,14 +1,16 @@
 """Fills of one order put together again (definitions 5.12, trap 23)."""
 
 import random
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.measures.sweeps import Sweep, per_sweep, sweep
 from processors.seconds.columns import Columns
-from processors.trades import Trade
+from processors.trades import Trade, columns_of
+from schemas.market import ANOTHER_ORDER
+from tests.processors.builders import HYPERLIQUID, Stream
 from tests.processors.seconds.builders import trade
 
 P = 6_000_000
@@ -51,6 +53,16 @@ def test_a_batch_goes_on_where_the_one_before_ended() -> None:
     fills = [trade(0, P, 1, rank=last), trade(0, P, 1, rank=first), trade(0, P, 1, rank=first + 1)]
     assert starts(fills) == [0]
     assert starts([fills[0], fills[2]]) == [0, 1]
+
+
+def test_another_order_begins_another_sweep_where_time_and_side_go_on() -> None:
+    """Two batches of one block: three fills, one of another order, and two of a third one."""
+    stream, found = Stream(HYPERLIQUID), list[Trade]()
+    for marks in ([0, 0, 0, ANOTHER_ORDER], [ANOTHER_ORDER, 0]):
+        batch = stream.batch(1, [stream.row(1, P, 1, 1, flags=mark) for mark in marks])
+        times, ranks, prices, qtys, sides, *_ = columns_of(batch, (1, 1), sequential=False)
+        found += zip(times, repeat("hl"), ranks, prices, qtys, sides, strict=False)
+    assert starts(found) == [0, 3, 4]
 
 
 def test_no_sweep_goes_over_the_border_of_two_seconds() -> None:

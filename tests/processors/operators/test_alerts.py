@@ -78,7 +78,7 @@ def test_an_alert_of_an_event_says_everything_there_is_to_say() -> None:
     assert (alert.event_id, alert.state) == ("large_print:BTC:1", "observed")
     assert (alert.scope, alert.venue, alert.symbol) == (Scope.VENUE, *BINANCE)
     assert alert.evidence == ["large_print:BTC:1:observed", "trades:binance:BTC-USDT-PERP:1-9"]
-    assert alert.methods == ["large_print/1.0.0"]
+    assert alert.methods == ["large_print/1.1.0"]
     assert alert.method == "alerts/1.0.0"
     assert alert.status is Status.COMPLETE
     assert alert.completeness.coverage_ms == {NAMES[0]: 1000}

@@ -21,12 +21,14 @@ from schemas.imbalance import (
 from schemas.lineage import Status
 from schemas.market import FeedState, Scope
 from schemas.topics import HEATMAP, IMBALANCE
+from schemas.units import US_PER_SECOND
 from tests.processors.seconds.builders import (
     ASSET,
     BINANCE,
     BINANCE_SPOT,
     BYBIT,
     DOWN,
+    NOON_SECOND,
     OKX,
     UNITS,
     book,
@@ -70,9 +72,10 @@ def perp(step: ImbalanceStep) -> ScopeImbalance:
 
 
 def sided(instrument: tuple[str, str], bid: int, ask: int, number: int = 0) -> MemberSecond:
-    """Return an instrument whose 10 bp band holds so much at 100 quote."""
+    """Return an instrument whose 10 bp band holds so much at 100 quote; its best prices rest."""
     band = (10, bid, ask, bid * 10_000, ask * 10_000, 3)
-    return member(instrument, books=[worked(number, bands=[band])])
+    top = ((NOON_SECOND + number) * US_PER_SECOND, *BIDS[0], *ASKS[0])
+    return member(instrument, books=[replace(worked(number, bands=[band]), tops=[top])])
 
 
 # --- 5.16

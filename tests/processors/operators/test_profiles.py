@@ -53,8 +53,9 @@ MIDNIGHT_US = NOON_US + US_PER_DAY // 2
 DAY = 86_400
 ROW = UNITS.row_ticks
 VENUE_KEY = ScopeKey(Scope.VENUE, *BINANCE)
-PARAMS = ProfileParams(provisional_seconds=1, composite_seconds=1)
+PARAMS = ProfileParams(provisional_seconds=1, composite_seconds=1, least_covered=(0, 1))
 SESSION = ProfileWindow.SESSION
+ROLLING_24H = ProfileWindow.ROLLING_24H
 
 
 def operator(params: ProfileParams = PARAMS, units: AssetUnits = UNITS) -> ProfilesOperator:
@@ -85,10 +86,10 @@ def pick(
     ]
 
 
-def traded(number: int, *trades: tuple[int, int, int]) -> Second:
+def traded(number: int, *trades: tuple[int, int, int], there: int = US_PER_SECOND) -> Second:
     """Return a second with trades `(price, qty, side)` of one instrument."""
     taken = [trade(number, *one, at_us=place) for place, one in enumerate(trades)]
-    return second(number, member(BINANCE, trades=taken))
+    return second(number, member(BINANCE, trades=taken, there=(there, FeedState.LIVE)))
 
 
 def rows(profile: VolumeProfile) -> dict[int, tuple[int, int, int]]:
@@ -380,7 +381,45 @@ def test_the_prior_session_and_its_levels() -> None:
     assert one.levels(ScopeKey(Scope.SPOT, "", "")) == []
 
 
-def test_nodes_of_the_session_before_are_levels() -> None:
+@pytest.mark.parametrize(("covered", "there"), [(800, True), (799, False)])
+def test_a_session_that_too_little_was_seen_of_leaves_nothing(covered: int, there: bool) -> None:
+    """A fifth of the day may be missing: one second stands for all that was seen."""
+    one = operator(msgspec.structs.replace(PARAMS, least_covered=(4, 5)))
+    one.on_second(traded(MIDNIGHT - DAY - 1, (10_000, 1, 1), there=US_PER_DAY))
+    assert LevelKind.PRIOR_POC in {level.kind for level in one.levels(VENUE_KEY)}
+    one.on_second(traded(MIDNIGHT - 1, (10_200, 9, 1), there=covered * US_PER_DAY // 1000))
+    (sent,) = pick(records(one.on_second(traded(MIDNIGHT, (10_400, 1, 1)))))
+    kinds = {level.kind for level in one.levels(VENUE_KEY)}
+    assert (LevelKind.PRIOR_POC in kinds, sent.prior is not None) == (there, there)
+    assert (LevelKind.HIGH_VOLUME_NODE in kinds) is there
+    assert sent.null_reasons.get("prior") == (None if there else "earlier_session_partial")
+    assert len(sent.naked_pocs) == 1 + there
+
+
+def test_the_rows_of_the_nodes_of_the_last_24_hours_are_levels_at_every_step() -> None:
+    params = msgspec.structs.replace(PARAMS, nodes=NodeParams(smooth_rows=1))
+    one = operator(params)
+
+    def high(number: int, *trades: tuple[int, int, int]) -> list[tuple[int, int, int]]:
+        (sent,) = pick(records(one.on_second(traded(number, *trades))), ROLLING_24H, final=True)
+        found = [one for one in one.levels(VENUE_KEY) if one.kind is LevelKind.HIGH_VOLUME_NODE]
+        newest = [one for one in found if one.since_us == sent.window_end_us]
+        start_us = sent.window_start_us
+        named = f"profile:BTC:binance:BTC-USDT-PERP:rolling_24h:{start_us}"
+        assert {one.source for one in newest} <= {named}
+        return [
+            (one.low_ticks, one.high_ticks, (one.since_us - NOON_US) // US_PER_SECOND)
+            for one in found
+        ]
+
+    broad = [(10_000, 5, 1), (10_100, 9, 1), (10_200, 5, 1), (10_300, 1, 1), (10_400, 8, 1)]
+    assert high(299, *broad) == [(10_100, 10_200, 300), (10_400, 10_500, 300)]
+    assert high(599, (10_100, 3, 1)) == [(10_100, 10_200, 300), (10_400, 10_500, 300)]
+    assert high(899, (10_200, 30, 1)) == [(10_200, 10_300, 900), (10_400, 10_500, 300)]
+    assert high(DAY + 599, (10_400, 1, 1)) == [(10_200, 10_300, 900)]
+
+
+def test_nodes_of_both_kinds_are_levels() -> None:
     params = msgspec.structs.replace(PARAMS, nodes=NodeParams(smooth_rows=1))
     one = operator(params)
     hills = [(10_000, 8, 1), (10_100, 1, 1), (10_200, 9, 1)]
@@ -643,6 +682,7 @@ def test_scopes_are_the_sums_of_their_instruments() -> None:
         {"composite_seconds": 0},
         {"max_rows": 0},
         {"naked_sessions": 0},
+        {"least_covered": (6, 5)},
     ],
 )
 def test_parameters_without_meaning_are_refused(wrong: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from processors.seconds.second import Second
+from processors.seconds.sides import book_view
 from schemas.books import BookBatch
 from schemas.market import OFF_GRID, FeedState, OrderClass
 from schemas.ops import QualityKind
@@ -227,6 +228,14 @@ def test_times_of_1970_and_2100_are_refused(time_us: int) -> None:
         Join().take([("liquidations", liquidation_batch(said, [(time_us, "1", 1, 1, 0, 0)]))])
     with pytest.raises(ValueError, match="received at"):
         Join().take([("books", book_batch(said, time_us or 1, [(1, 1)], [(2, 1)]))])
+
+
+@pytest.mark.parametrize(("stream", "of_book"), [("book", True), ("bookTicker", False)])
+def test_a_book_says_whether_its_best_prices_are_its_own(stream: str, of_book: bool) -> None:
+    said = header(BINANCE, 7, 0, NOON)
+    batch = book_batch(said, NOON, [(5_999_000, 1)], [(5_999_001, 1)])
+    view = book_view(msgspec.structs.replace(batch, top_stream=stream), UNITS)
+    assert view.tops_of_book is of_book
 
 
 def test_a_book_whose_time_the_venue_has_not_said_is_of_its_receipt() -> None:

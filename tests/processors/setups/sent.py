@@ -212,7 +212,7 @@ def structure(
     return CvdStructure(
         asset=ASSET,
         revision=1,
-        method="cvd_structure/1.0.0",
+        method="cvd_structure/1.1.0",
         params="p",
         inputs=[],
         bar_start_us=start_us,
