@@ -27,8 +27,8 @@ def polled(number: float, interest: str = "1000") -> TickerBatch:
 @pytest.mark.parametrize(
     ("venue", "end", "there", "counts"),
     [
-        ("binance", 10, True, True),
-        ("binance", 11, True, False),
+        ("binance", 20, True, True),
+        ("binance", 21, True, False),
         ("okx", 10, True, True),
         ("okx", 11, True, False),
         ("hyperliquid", 11, True, False),
@@ -53,7 +53,7 @@ def test_what_a_new_session_has_not_told_again_does_not_stand() -> None:
     assert POLLS.mark("bybit", known, at(301)) is not None
 
 
-@pytest.mark.parametrize(("between", "longest"), [(1, 10), (5, 10), (40, 80), (600, 120)])
+@pytest.mark.parametrize(("between", "longest"), [(1, 20), (5, 20), (40, 80), (600, 120)])
 def test_what_is_polled_rarely_counts_for_twice_the_time_between_two(
     between: float, longest: float
 ) -> None:
@@ -76,6 +76,7 @@ def test_what_is_polled_rarely_counts_for_twice_the_time_between_two(
         ("okx", 11, False, False),
         ("bybit", 120, True, True),
         ("bybit", 11, False, False),
+        ("another", 11, True, False),
     ],
 )
 def test_a_price_that_is_told_when_it_changes_counts_while_its_stream_is_there(

@@ -43,7 +43,7 @@ from tests.processors.seconds.builders import (
 )
 
 NAMES = {one: ":".join(one) for one in (BINANCE, BYBIT, OKX)}
-EVERY_MINUTE = Polls(venue_seconds={}, interest_on_change=(), prices_on_change=())
+EVERY_MINUTE = Polls(venue_seconds={}, price_seconds=60, interest_on_change=())
 SMALL = ContextParams(
     polls=EVERY_MINUTE,
     change_seconds=(60, 120),
@@ -154,11 +154,14 @@ def test_a_dead_ticker_has_no_change_and_no_basis() -> None:
     found = {one.as_of_us: of(one) for one in told(log, ContextParams())}
     assert found[at(70)].open_interest is not None
     assert found[at(70)].basis_bp == pytest.approx(100)
+    assert found[at(80)].open_interest is not None
     for number in range(80, 180, 10):
+        assert found[at(number)].basis_bp is None
+        assert found[at(number)].null_reasons["basis_bp"] == "no_index_price"
+        assert found[at(number)].null_reasons["index_price"] == "older_than_two_polls"
+    for number in range(90, 180, 10):
         gone = found[at(number)]
-        assert gone.changes[0].change_lots is gone.open_interest is gone.basis_bp is None
-        assert gone.null_reasons["basis_bp"] == "no_index_price"
-        assert gone.null_reasons["index_price"] == "older_than_two_polls"
+        assert gone.changes[0].change_lots is gone.open_interest is None
         assert gone.null_reasons["change_60"] == "no_open_interest_at_both_ends"
 
 
