@@ -80,8 +80,10 @@ class Collector:
         try:
             await self._collect(stop)
         finally:
-            await self.outbox.flush(FLUSH_SECONDS)
-            self.outbox.close()
+            try:
+                await self.outbox.flush(FLUSH_SECONDS)
+            finally:
+                self.outbox.close()  # whatever the log says, and however often we are told to end
 
     async def _collect(self, stop: asyncio.Event) -> None:
         async with aiohttp.ClientSession(headers={"User-Agent": "perptape"}) as http:

@@ -13,8 +13,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from collectors.session.line import Line
+from collectors.silence import Silence
 from collectors.socket import open_socket
-from collectors.venue import Channel, Feed, Stream
+from collectors.venue import Feed, Stream
 from runtime.errors import TransportError
 
 IDLE_PING_SECONDS = 2
@@ -25,9 +26,6 @@ DEAD_SECONDS = 10
 
 ACKNOWLEDGE_SECONDS = 15
 """What was asked for and is not acknowledged this long after it was asked is not delivered."""
-
-CHANNEL_SILENT_SECONDS = 60.0
-"""A channel without a word on any stream for so long is a dead route, not a quiet market."""
 
 CHECK_SECONDS = 0.25
 MAX_RENEWALS = 200
@@ -174,7 +172,7 @@ class Connection:
         opened = pinged = heard_at = loop.time()
         heard_us = line.heard_us
         patience = ACKNOWLEDGE_SECONDS + asked * self._feed.limits.control_interval_seconds
-        silence = _Silence(opened)
+        silence = Silence(line)
         while self._failure is None:
             await asyncio.sleep(CHECK_SECONDS)
             now = loop.time()
@@ -187,7 +185,7 @@ class Connection:
             lifetime = self._feed.limits.lifetime_seconds
             if lifetime is not None and now - opened > lifetime:
                 self.leaving.set()
-            why = silence.look(line, now) or self._undelivered(line, now - opened > patience)
+            why = silence.look(now) or self._undelivered(line, now - opened > patience)
             if now - heard_at > DEAD_SECONDS:
                 why = f"nothing heard for {now - heard_at:.0f} seconds"
             if why:
@@ -212,23 +210,6 @@ class Connection:
                 None if done.cancelled() or done.exception() else self._host.pong(self.number)
             )
         )
-
-
-class _Silence:
-    """Finds a channel on which nothing comes any more, in real time whatever the clock is."""
-
-    def __init__(self, opened: float) -> None:
-        self._opened = opened
-        self._heard: dict[Channel, tuple[int, float]] = {}
-
-    def look(self, line: Line, now: float) -> str:
-        """Return what is wrong, "" where nothing is."""
-        for channel, word_us in line.newest_words_us().items():
-            before_us, since = self._heard.get(channel, (line.opened_us, self._opened))
-            self._heard[channel] = (word_us, now if word_us != before_us else since)
-            if now - self._heard[channel][1] > CHANNEL_SILENT_SECONDS:
-                return f"no word on any stream of {channel}: a dead route"
-        return ""
 
 
 class ConnectGate:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from collectors.calls import Calls
 from collectors.connection import ConnectGate, Connection, ConnectionStats, SilentError
 from collectors.meter import FeedMeter
 from collectors.outbox.outbox import Outbox
@@ -19,12 +20,12 @@ from collectors.session.answers import call_key
 from collectors.session.line import Line
 from collectors.session.memory import Memory
 from collectors.session.opening import open_line
-from collectors.session.outcome import Ask, Drop, Outcome
+from collectors.session.outcome import Drop, Outcome
 from collectors.session.session import Session
-from collectors.venue import Feed, Plan
+from collectors.venue import Feed, Plan, Request
 from runtime.backoff import Backoff
 from runtime.clock import Clock
-from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
+from runtime.errors import RateLimited, RefusedError, TransportError
 from runtime.recordings import FrameKind, RecordedFrame
 from schemas.instruments import Instrument
 from schemas.ops import QualityEvent, QualityKind
@@ -33,11 +34,6 @@ HEALTHY_SECONDS = 60
 REFUSED_SECONDS = 300.0
 TAKE_OVER_SECONDS = 30.0
 """How long a second connection may take to deliver everything before the first is closed anyway."""
-
-MAX_CALLS = 256
-"""Above the repairs and the snapshots of all books of a plan: a call more would count as failed."""
-
-CALL_TRIES = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +79,13 @@ class Group:
         self.memory = Memory()
         self._connections: dict[int, Connection] = {}
         self._numbers = 0
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls = Calls(
+            around.rest,
+            around.backoff,
+            on_answer=self._on_answer,
+            on_failure=self._on_failure,
+            on_limited=self._on_limited,
+        )
         self.session: Session | None = None
         self.stats = ConnectionStats()
 
@@ -98,9 +100,7 @@ class Group:
                 for _ in range(self._wanted):
                     tasks.create_task(self._hold())
         finally:
-            for call in tuple(self._calls):
-                call.cancel()
-            await asyncio.gather(*self._calls, return_exceptions=True)
+            await self._calls.close()
 
     def tick(self, now_us: int) -> None:
         """Let time pass."""
@@ -291,12 +291,12 @@ class Group:
             around.outbox.put_quality(event)
             around.meter.event(event)
         for refused in out.refused:
-            self._note("refused", refused.detail, QualityKind.REFUSED)
+            self._tell("refused", refused.detail, QualityKind.REFUSED)
             around.on_listed()  # what is not listed any more is refused
         for resubscribe in out.resubscribes:
             self._connections[resubscribe.line].begin_anew(resubscribe.stream)
         for ask in out.asks:
-            self._ask(ask)
+            self._calls.make(ask)
         if out.listed:
             around.on_listed()
 
@@ -308,41 +308,19 @@ class Group:
             self.stats.rejected[drop.reason] = self.stats.rejected.get(drop.reason, 0) + 1
             self._around.meter.rejected(drop.reason)
 
-    def _ask(self, ask: Ask) -> None:
-        if len(self._calls) >= MAX_CALLS:
-            self._fail(ask, f"more than {MAX_CALLS} calls are out")
-            return
-        call = asyncio.create_task(self._call(ask))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-
-    async def _call(self, ask: Ask) -> None:
-        """Make a call, several times if need be; whatever comes of it goes to the session."""
-        backoff = self._around.backoff()
-        for attempt in range(1, CALL_TRIES + 1):
-            try:
-                body = await self._around.rest.call(ask.request)
-            except (RefusedError, PayloadError) as error:
-                self._fail(ask, str(error))
-                return
-            except TransportError as error:
-                if isinstance(error, RateLimited):
-                    self._note("rate_limited", str(error), QualityKind.RATE_LIMITED)
-                if attempt == CALL_TRIES:
-                    self._fail(ask, str(error))
-                    return
-                await asyncio.sleep(backoff.next_seconds())
-            else:
-                now_us = self.now_us()
-                self._around.rest.record(ask.request, "http", now_us, body)
-                self.answer(call_key(ask.request), body, now_us)
-                return
-
-    def _fail(self, ask: Ask, detail: str) -> None:
+    def _on_answer(self, request: Request, body: bytes) -> None:
         now_us = self.now_us()
-        self._around.rest.record(ask.request, "failed", now_us, detail.encode())
+        self._around.rest.record(request, "http", now_us, body)
+        self.answer(call_key(request), body, now_us)
+
+    def _on_failure(self, request: Request, detail: str) -> None:
+        now_us = self.now_us()
+        self._around.rest.record(request, "failed", now_us, detail.encode())
         if self.session is not None:
-            self._take(self.session.on_failure(call_key(ask.request), detail, now_us))
+            self._take(self.session.on_failure(call_key(request), detail, now_us))
+
+    def _on_limited(self, detail: str) -> None:
+        self._tell("rate_limited", detail, QualityKind.RATE_LIMITED)
 
     def _introduction(self) -> bytes:
         """Say what the session is of, so that a recording can be played back as it was."""
@@ -362,10 +340,14 @@ class Group:
             self._around.on_frame(RecordedFrame(now_us, name, kind, self._recorded_url, data))
 
     def _note(self, state: str, detail: str, kind: QualityKind) -> None:
-        """Log a change of state, and put it beside the data."""
+        """Tell of a change of state."""
         self.stats.state, self.stats.detail = state, detail
+        self._tell(state, detail, kind)
+
+    def _tell(self, what: str, detail: str, kind: QualityKind) -> None:
+        """Log what happened, and put it beside the data."""
         usual = kind in (QualityKind.CONNECTED, QualityKind.ROTATED)
-        (_log.info if usual else _log.warning)(state, connection=self.name, detail=detail)
+        (_log.info if usual else _log.warning)(what, connection=self.name, detail=detail)
         now_us = self.now_us()
         assets = {one.asset for one in self._around.instruments}
         named = {stream.instrument.asset for stream in self.plan.streams if stream.instrument}

@@ -11,6 +11,9 @@ from schemas.ops import QualityEvent, QualityKind
 from schemas.trades import BatchHeader, TradeBatch
 from schemas.units import US_PER_SECOND
 
+CLOCK_US = 30 * US_PER_SECOND
+"""The offset of the clocks is the least in one to two of these: some summaries of every stream."""
+
 
 class FeedMeter:
     """Counts what the connections of one feed do."""
@@ -36,6 +39,8 @@ class FeedMeter:
         self._labels = labels
         self._invalid: set[str] = set()
         self._counters: dict[str, Counter] = {}
+        self._clock_span = 0
+        self._offsets_us = (0, 0)
 
     def batches(self, batches: Iterable[BatchHeader]) -> None:
         """Count records: trades with their age, books that cannot be used."""
@@ -68,7 +73,20 @@ class FeedMeter:
         if event.kind in self._findings:
             self._findings[event.kind].inc()
         elif event.summary is not None and event.summary.clock_offset_us is not None:
-            self._clock_offset.set(event.summary.clock_offset_us / US_PER_SECOND)
+            self._clock(event.summary.clock_offset_us, event.to_us // CLOCK_US)
+
+    def _clock(self, offset_us: int, span: int) -> None:
+        """Show the least offset of all streams in this span of time and the one before it.
+
+        What is told late (a liquidation, a rate that was set before) says nothing of the clocks.
+        """
+        before_us, least_us = self._offsets_us
+        step = span - self._clock_span
+        if step not in (-1, 0):  # lines are a little apart; a clock that was set begins anew
+            before_us, least_us = least_us if step == 1 else offset_us, offset_us
+            self._clock_span = span
+        self._offsets_us = before_us, min(least_us, offset_us)
+        self._clock_offset.set(min(self._offsets_us) / US_PER_SECOND)
 
     def rejected(self, reason: str) -> None:
         """Count a frame, or an item of one, that could not be used."""

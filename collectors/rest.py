@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from collectors.refusals import refusal
 from collectors.session.answers import call_key
 from collectors.venue import Feed, Request
 from runtime.errors import PayloadError, RateLimited, RefusedError, TransportError
@@ -20,16 +21,7 @@ MAX_BODY_BYTES = 64 * 2**20
 HEAD_BYTES = 200
 """Where an answer has its code, if it has one."""
 
-MAX_PAUSE_SECONDS = 3 * 86_400.0
-BANNED_SECONDS = 120.0
-"""How long to stay away after a refusal for too many requests that does not say how long."""
-
-RATE_STATUS = {418, 429}
-REFUSALS = {
-    401: "access denied",
-    403: "access denied, by rate or by location",
-    451: "not served to this location (geo-block)",
-}
+LEAST_WAIT_SECONDS = 0.01
 
 OnFrame = Callable[[RecordedFrame], None]
 """Sees everything that happens between us and a venue, e.g. a recorder."""
@@ -58,7 +50,9 @@ class RestClient:
         self._on_frame = on_frame
         self._spent: deque[tuple[float, int]] = deque()
         self._open_at = 0.0
-        self._turn = asyncio.Lock()
+        self._queues = asyncio.Lock(), asyncio.Lock()
+        """Who waits for the budget: calls that are not urgent, and those that are."""
+        self._urgent = 0
 
     def record(self, request: Request, kind: FrameKind, now_us: int, body: bytes) -> None:
         """Record how a call ended, under the venue's own address of it, where that is wanted."""
@@ -66,17 +60,20 @@ class RestClient:
             url = self._feed.rest_url + call_key(request)
             self._on_frame(RecordedFrame(now_us, "rest", kind, url, body))
 
-    async def call(self, request: Request) -> bytes:
+    async def call(self, request: Request, *, urgent: bool = False) -> bytes:
         """Make one call, when the budget allows it, and return the body of its answer.
+
+        One that is `urgent` is made before all that wait and are not.
 
         Raises:
             RateLimited: the venue said that it was too much, or that it is busy; nothing is sent
                 before it is over.
             TransportError: not reached or an unclear answer; try again.
-            RefusedError: the venue does not serve this, or not to this address.
+            RefusedError: the venue does not serve this, or not to this address; then nothing is
+                sent for a while.
             PayloadError: the answer is too large.
         """
-        await self._await_budget(request.weight)
+        await self._enter(request.weight, urgent=urgent)
         headers = {"Content-Type": "application/json"} if request.body is not None else {}
         try:
             async with self._http.request(
@@ -88,7 +85,7 @@ class RestClient:
             ) as response:
                 self._check_status(response)
                 body = await _read(response)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
             what = str(error) or type(error).__name__
             raise TransportError(f"{self._feed.venue} REST: {what}") from error
         if len(body) > MAX_BODY_BYTES:
@@ -99,13 +96,13 @@ class RestClient:
 
     def _check_status(self, response: aiohttp.ClientResponse) -> None:
         status, venue = response.status, self._feed.venue
-        if status in RATE_STATUS:
-            after = response.headers.get("Retry-After", "")
-            seconds = float(after) if after.isdigit() else BANNED_SECONDS
-            self.pause(seconds)
-            raise RateLimited(f"{venue} answered HTTP {status}: too many requests", seconds)
-        if status in REFUSALS:
-            raise RefusedError(f"{venue}: {REFUSALS[status]} (HTTP {status})")
+        refused = refusal(venue, status, response.headers.getall("Retry-After", ()))
+        if isinstance(refused, RateLimited):
+            self.pause(refused.retry_after_seconds or 0.0)
+        if isinstance(refused, RefusedError):
+            self.pause(self._feed.limits.denied_seconds)
+        if refused is not None:
+            raise refused
         if 400 <= status < 500 and status != 408:
             raise RefusedError(f"{venue} does not serve this call (HTTP {status})")
         if status >= 400:
@@ -121,25 +118,32 @@ class RestClient:
     def pause(self, seconds: float) -> None:
         """Send nothing for so long."""
         now = asyncio.get_running_loop().time()
-        self._open_at = max(self._open_at, now + min(seconds, MAX_PAUSE_SECONDS))
+        self._open_at = max(self._open_at, now + seconds)
 
-    async def _await_budget(self, weight: int) -> None:
-        limits = self._feed.limits
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            while True:
-                now = loop.time()
-                while self._spent and self._spent[0][0] <= now - limits.rest_seconds:
-                    self._spent.popleft()
-                spent = sum(cost for _, cost in self._spent)
-                if now >= self._open_at and (
-                    spent + weight <= limits.rest_weight or not self._spent
-                ):
-                    self._spent.append((now, weight))
-                    return
-                free_at = self._spent[0][0] + limits.rest_seconds if self._spent else now
-                over = spent + weight > limits.rest_weight
-                await asyncio.sleep(max(0.01, self._open_at - now, free_at - now if over else 0))
+    async def _enter(self, weight: int, *, urgent: bool) -> None:
+        """Return when the budget has room; each queue is in order, and that of the urgent first."""
+        self._urgent += urgent
+        try:
+            async with self._queues[urgent]:
+                while True:
+                    wait = self._wait_seconds(weight)
+                    if not wait and (urgent or not self._urgent):
+                        break
+                    await asyncio.sleep(max(LEAST_WAIT_SECONDS, wait))
+                self._spent.append((asyncio.get_running_loop().time(), weight))
+        finally:
+            self._urgent -= urgent
+
+    def _wait_seconds(self, weight: int) -> float:
+        """Return how long nothing of this weight may be sent, 0 where it may."""
+        limits, spent = self._feed.limits, self._spent
+        now = asyncio.get_running_loop().time()
+        while spent and spent[0][0] <= now - limits.rest_seconds:
+            spent.popleft()
+        wait = self._open_at - now
+        if spent and sum(cost for _, cost in spent) + weight > limits.rest_weight:
+            wait = max(wait, spent[0][0] + limits.rest_seconds - now)
+        return max(wait, 0.0)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

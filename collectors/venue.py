@@ -105,8 +105,9 @@ class Limits:
     `control_interval_seconds` is the least time between two messages from us on one connection,
     `connect_interval_seconds` the least time between two connection attempts of the process.
     `rest_weight` may be spent within `rest_seconds`. `lifetime_seconds` is how long a connection
-    is used before another takes over, None for ever. `busy` finds, in the head of an answer with
-    status 200, the venue's codes for: not now, ask again.
+    is used before another takes over, None for ever. `denied_seconds` is how long no call is made
+    after one was denied for who we are or where (HTTP 401, 403, 451). `busy` finds, in the head of
+    an answer with status 200, the venue's codes for: not now, ask again.
     """
 
     streams_per_connection: int
@@ -117,6 +118,7 @@ class Limits:
     rest_seconds: float
     max_frame_bytes: int = 8 * 2**20
     lifetime_seconds: float | None = None
+    denied_seconds: float = 60.0
     busy: re.Pattern[bytes] | None = None
 
 

@@ -12,6 +12,11 @@ from processors.plain import Plain
 from schemas.units import US_PER_DAY
 
 KEPT_US = 2 * US_PER_DAY
+"""How long before the newest gap, or before now without one, intervals are kept.
+
+The bars before a pause are closed when it is over, however long it was.
+"""
+
 MAX_INTERVALS = 4096
 """Above this the oldest intervals are forgotten; bars of that age are final already."""
 
@@ -101,7 +106,7 @@ class Coverage:
             start_us = min(start_us, intervals[first][0])
             end_us = max(end_us, intervals[last - 1][1])
         intervals[first:last] = [[start_us, end_us]]
-        oldest_us = intervals[-1][1] - KEPT_US
+        oldest_us = intervals[-2:][0][1] - KEPT_US
         while intervals[0][1] < oldest_us or len(intervals) > MAX_INTERVALS:
             del intervals[0]
 

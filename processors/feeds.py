@@ -20,6 +20,7 @@ from schemas.lineage import Completeness, Status
 from schemas.market import (
     CLASS_MASK,
     COVERING_STATES,
+    OFF_GRID,
     FeedState,
     OrderClass,
     Scope,
@@ -41,14 +42,26 @@ MAX_FEEDS = 256
 """One asset is not traded under more names than this."""
 
 
+class Excluded(NamedTuple):
+    """A trade of an excluded class, in no flow; `notional` is in ticks x lots.
+
+    A price that the venue gave off its grid counts as the tick above it, so that bounds hold.
+    """
+
+    time_us: int
+    order_class: OrderClass
+    qty: int
+    notional: int
+
+
 class Accepted(NamedTuple):
-    """The new trades of one batch; `excluded` holds `(event_time_us, class, qty)`."""
+    """The new trades of one batch."""
 
     member: str
     key: ScopeKey
     aggregate: ScopeKey
     block: Block | None
-    excluded: list[tuple[int, str, int]]
+    excluded: list[Excluded]
 
 
 class Finding(NamedTuple):
@@ -67,12 +80,16 @@ def gap(session: str, hole: tuple[int, int]) -> Finding:
 
 
 class Feed(FeedClock):
-    """One instrument of one venue, as its trade batches tell it."""
+    """One instrument of one venue, as its trade batches tell it.
+
+    `tick` is that of its newest batch, in ticks of the asset's grid.
+    """
 
     def __init__(self, venue: str, symbol: str, aggregate: ScopeKey, sequential: bool) -> None:
         super().__init__(venue, symbol, aggregate)
         self.sequential = sequential
         self.ids: SeenIds = SequentialIds() if sequential else OpaqueIds()
+        self.tick = 1
 
     def observe(self, batch: BatchHeader) -> Hole:
         """Take a batch's header in; return the gap that it reveals."""
@@ -84,11 +101,11 @@ class Feed(FeedClock):
 
     def dump(self) -> Plain:
         """Return everything but the parts as plain values for a snapshot."""
-        return [super().dump(), self.ids.dump()]
+        return [super().dump(), self.ids.dump(), self.tick]
 
     def load(self, state: Plain, parts: dict[str, bytes] | None = None) -> None:
         """Take the values of `dump` and the parts back."""
-        clock, ids = state
+        clock, ids, self.tick = state
         super().load(clock)
         self.ids = SequentialIds(ids) if self.sequential else OpaqueIds(ids, parts or {})
 
@@ -121,11 +138,12 @@ class Feeds:
         rows = columns_of(batch, factors, sequential) if batch.rows else None
         if feed is None:
             feed = self._add(batch, sequential)
+        feed.tick = factors[0]
         self.now_us = max(self.now_us, batch.receive_time_us)
         self.newest_us = max(self.newest_us, batch.receive_time_us, batch.watermark_us)
         hole = feed.observe(batch)
         findings = [] if hole is None else [gap(batch.session, hole)]
-        excluded: list[tuple[int, str, int]] = []
+        excluded: list[Excluded] = []
         block = None
         if rows is not None:
             span_us = (self.now_us - CORRECTION_US, batch.receive_time_us + FUTURE_US)
@@ -181,11 +199,8 @@ class Feeds:
         return feed is not None and feed.ids.keeps(piece)
 
 
-Excluded = list[tuple[int, str, int]]
-
-
 def _take(
-    feed: Feed, rows: Rows, span_us: tuple[int, int], excluded: Excluded
+    feed: Feed, rows: Rows, span_us: tuple[int, int], excluded: list[Excluded]
 ) -> tuple[Block | None, list[Finding]]:
     """Take the new ones of a batch's trades; those of excluded classes are put apart."""
     oldest_us, newest_us = max(span_us[0], feed.ids.floor_us()), span_us[1]
@@ -207,7 +222,7 @@ def _take_singly(
     rows: Rows,
     trades: list[Trade],
     span_us: tuple[int, int],
-    excluded: Excluded,
+    excluded: list[Excluded],
 ) -> tuple[list[Trade], list[Finding]]:
     """Take trades one by one: some were seen before, are refused, or are of an excluded class."""
     repeated: list[int] = []
@@ -220,7 +235,9 @@ def _take_singly(
         elif not feed.ids.add(trade_id, time_us):
             repeated.append(time_us)
         elif flags & CLASS_MASK in EXCLUDED:
-            excluded.append((time_us, OrderClass(flags & CLASS_MASK).name.lower(), trade[4]))
+            price = trade[3] + (rows.tick if flags & OFF_GRID else 0)
+            order_class = OrderClass(flags & CLASS_MASK)
+            excluded.append(Excluded(time_us, order_class, trade[4], price * trade[4]))
         else:
             taken.append(trade)
     why = f"outside of [{span_us[0]}, {span_us[1]}], the time in which trades can be taken"

@@ -17,7 +17,7 @@ from runtime.failpoint import failpoint
 from schemas.ops import SNAPSHOT_PART_SCHEMA, Snapshot
 from schemas.topics import SNAPSHOTS
 
-CODE_VERSION = "6"
+CODE_VERSION = "7"
 """Raised whenever the state of a snapshot changes its form or its meaning."""
 
 PRUNE_PARTS = 1000

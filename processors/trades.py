@@ -33,7 +33,10 @@ class CheckedBatch(TradeBatch, frozen=True, kw_only=True):
 
 
 class Rows(NamedTuple):
-    """A batch's rows as columns. `plain` says that no row is of an excluded class."""
+    """A batch's rows as columns. `plain` says that no row is of an excluded class.
+
+    `tick` is how many of the asset's ticks make one of the batch's.
+    """
 
     times: Sequence[int]
     ranks: Sequence[int]
@@ -43,6 +46,7 @@ class Rows(NamedTuple):
     ids: Sequence[int | str]
     flags: Sequence[int]
     plain: bool
+    tick: int
 
 
 def columns_of(batch: TradeBatch, factors: tuple[int, int], sequential: bool) -> Rows:
@@ -69,7 +73,7 @@ def columns_of(batch: TradeBatch, factors: tuple[int, int], sequential: bool) ->
             ids = tuple(map(int, ids))
         ranks = ids
     plain = all(flag & CLASS_MASK not in EXCLUDED for flag in set(flags))
-    return Rows(times, ranks, prices, qtys, sides, ids, flags, plain)
+    return Rows(times, ranks, prices, qtys, sides, ids, flags, plain, factors[0])
 
 
 Columns = Sequence[Sequence[int]]

@@ -6,6 +6,7 @@ quantity inside the operators is an integer on these.
 
 from collections.abc import Mapping
 from decimal import Decimal
+from math import ceil
 
 import msgspec
 
@@ -74,14 +75,15 @@ def units_of(batch: BatchHeader, known: Mapping[str, AssetUnits]) -> AssetUnits 
     tick, lot = Decimal(batch.tick), Decimal(batch.lot)
     if tick <= 0 or lot <= 0 or batch.rows[0][1] <= 0:
         raise ValueError("tick, lot and price must be above zero")
-    return fallback_units(batch.rows[0][1] * tick, lot)
+    return fallback_units(batch.rows[0][1] * tick, tick, lot)
 
 
-def fallback_units(price: Decimal, lot: Decimal) -> AssetUnits:
+def fallback_units(price: Decimal, tick: Decimal, lot: Decimal) -> AssetUnits:
     """Choose grids for an asset that settings do not name, from its first trade.
 
-    The row is one basis point of the price, rounded down to 1, 2 or 5 times a power of ten. Coins
-    that trade in lots of 10 or more are counted in hundredths, others to 8 places.
+    The row is one basis point of the price, rounded down to 1, 2 or 5 times a power of ten, then
+    up to whole ticks of the trade's venue: a row without a tick of its own could never trade.
+    Coins that trade in lots of 10 or more are counted in hundredths, others to 8 places.
     """
     basis_point = price / 10_000
     decade = Decimal(1).scaleb(basis_point.adjusted())
@@ -89,5 +91,5 @@ def fallback_units(price: Decimal, lot: Decimal) -> AssetUnits:
     return AssetUnits(
         tick="0.000000000001",
         lot="0.01" if lot >= 10 else "0.00000001",
-        row_size=plain(leading * decade),
+        row_size=plain(tick * ceil(leading * decade / tick)),
     )

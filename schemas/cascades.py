@@ -74,8 +74,9 @@ class CascadeEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `l10_usd_cents` and `l60_usd_cents` are what was told over 10 and 60 s, `episodes60` how many
     times of one instrument it came at. `threshold_usd_cents` is the greater of `p99_usd_cents` and
-    the floor, both as of BUILDING while a cascade is on. Prices and `flow60_usd_cents` (aggressor
-    USD in the direction over 60 s) are the reference instrument's, null without one.
+    the floor, both as of BUILDING while a cascade is on. `p99_usd_cents` is over the venues that
+    have one of their own: a lower bound where another has not. Prices and `flow60_usd_cents`
+    (aggressor USD in the direction over 60 s) are the reference instrument's, null without one.
     `interest_lots` are the open interests that are not too old, `interest_age_us` the age of every
     one.
     """
@@ -104,10 +105,10 @@ class CascadeVenue(msgspec.Struct, frozen=True, kw_only=True):
     """One instrument's part in a cascade since `measured_from_us`.
 
     `obs_usd_cents` was told, which is a lower bound; `ub_usd_cents` is what aggressors took in the
-    closing direction (or on an unknown side), null where trades are missing or less was traded than
-    told (`bounds_inconsistent`). `share` is of what was told over all. `onset_us` is when its own
-    sum over 60 s first passed its own `p99_usd_cents`; `precedes` are the venues whose onset is
-    later by more than the clocks of both can hide.
+    closing direction (or on an unknown side) and what insurance or ADL took over, null where trades
+    are missing or less was traded than told (`bounds_inconsistent`). `share` is of what was told
+    over all. `onset_us` is when its own sum over 60 s first passed its own `p99_usd_cents`;
+    `precedes` are the venues whose onset is later by more than the clocks of both can hide.
     """
 
     venue: str

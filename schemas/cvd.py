@@ -29,8 +29,9 @@ class CvdSeries(msgspec.Struct, frozen=True, kw_only=True):
 
     `composition` is empty for a single instrument, `all` for the sum over complete and partial
     members, `common` for the members that were complete over the whole window of each measure;
-    a measure without such a member is null. `status` is that of the step itself, `venues` the
-    members behind it, `rolling_venues` how many members stand behind each rolling window.
+    a measure without such a member is null, also that of an instrument that was not there at any
+    time of the window. `status` is that of the step itself, `venues` the members behind it,
+    `rolling_venues` how many members stand behind each rolling window.
     """
 
     scope: Scope

@@ -75,10 +75,12 @@ class FootprintBar(msgspec.Struct, frozen=True, kw_only=True):
 
     A field that cannot be known is null, and `null_reasons` says of its group why: `prices` (a bar
     without trades, or a gap, whose volumes are zero and unknown), `rows` (more than are published),
-    `ref_close`, `delta_path` (a late trade, once the order of the bar's trades is no longer held),
-    `imbalances` (`imbalances_valid` false: the rows of an aggregate are finer than twice the
-    cross-venue basis). `value_areas` are by method: `single`, `two_row`, `at_most`. `*_usd_cents`
-    are hundredths of the quote currency, all of them taken as dollars at par.
+    `ref_close` (the close of the last bar before it that traded: none did, a bar since was a gap,
+    or this is a correction), `delta_path` (a late trade, once the order of the bar's trades is no
+    longer held), `imbalances` (`imbalances_valid` false: the rows are not whole ticks of a venue
+    that traded, or those of an aggregate are finer than twice the cross-venue basis, or it is not
+    known). `value_areas` are by method: `single`, `two_row`, `at_most`. `*_usd_cents` are
+    hundredths of the quote currency, all taken as dollars at par.
     """
 
     schema: str = FOOTPRINT_SCHEMA

@@ -19,7 +19,8 @@ class LiquidationSums(msgspec.Struct, frozen=True, kw_only=True):
     - `count`, `qty_lots`, `obs_usd_cents`: those that were told, so lower bounds, and exact only
       from a feed of class `all`. `order_price_count` of them had no fill yet.
     - `ub_usd_cents`: upper bound, the aggressor's USD in the closing direction on the same venue (a
-      closed long sells), with that of unknown side. What insurance or ADL took over is not in it.
+      closed long sells), with that of unknown side and with what insurance or ADL took over, which
+      has no aggressor (of either side; some trade feeds leave it out, and so does the bound then).
     - `report_seconds`: seconds with a report; null over venues.
     - `est_count`, `est_usd_cents`: an estimate for a throttled feed, inside its bounds;
       `est_count_limit` its lower limit (95 %) where every second has a report. Arrivals are taken

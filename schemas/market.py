@@ -60,6 +60,10 @@ EXCLUDED_CLASSES = frozenset({OrderClass.ADL, OrderClass.INSURANCE, OrderClass.B
 """Classes without an aggressor in the book: counted as `excluded`, never in rows, delta or CVD."""
 
 
+TAKE_OVERS = frozenset({OrderClass.ADL, OrderClass.INSURANCE})
+"""Excluded classes in which a liquidated position went to somebody without an order in the book."""
+
+
 class FeedState(StrEnum):
     """What a feed is doing; a dead feed is never a quiet market."""
 

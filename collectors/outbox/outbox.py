@@ -228,8 +228,12 @@ class Outbox:
         self._filled.set()
         try:
             if flight is not None and flight.end is None and flight.records:
-                flight.end = spool.first + spool.append(flight.records)
-                spool.read(len(flight.records))  # from now on it knows that we have them
+                first = spool.first
+                taken = spool.append(flight.records)
+                flight.end = first + taken
+                spool.read(taken)  # from now on it knows that we have them
+                self._memory.extendleft(reversed(flight.records[taken:]))  # what the disk refused
+                flight.records = flight.records[:taken]
             self._append_memory(spool)
             if self._losses:
                 self._memory.extend(self._losses.take())

@@ -99,7 +99,7 @@ class Answers:
                 continue
             repair.begun_us = repair.begun_us or now_us
             self._repairs[key] = repair
-            asks.append(Ask(repair.request))
+            asks.append(Ask(repair.request, urgent=True))
         return asks
 
     def take(self, key: str, body: bytes) -> Repaired | Sequence[Message]:

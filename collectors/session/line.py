@@ -11,6 +11,11 @@ FIRST_WORD_US = 30 * US_PER_SECOND
 MAX_TRIES = 3
 """How often a stream that never spoke is begun anew."""
 
+REFUSED_US = 10 * US_PER_SECOND
+"""When a stream that was refused is asked for again; twice as late where it is refused again."""
+
+LONGEST_REFUSED_US = 3_600 * US_PER_SECOND
+
 LULL_US = {Channel.TOP: 60 * US_PER_SECOND, Channel.TICKER: 300 * US_PER_SECOND}
 """How long a stream that spoke may then say nothing: best prices while the instrument moves, a
 ticker whatever it does. The slowest ticker, a funding rate of OKX, comes every 90 seconds."""
@@ -54,6 +59,8 @@ class Line:
         self._words_us: dict[str, int] = {}
         self._tries: dict[str, tuple[int, int | None]] = {}
         """How often a stream was begun anew, and its last word before."""
+        self._refused: dict[str, tuple[int, int]] = {}
+        """Of streams that are not served: how long we wait, and when they are next asked for."""
 
     def hear(self, stream: Stream, now_us: int) -> None:
         """Note a word on a stream."""
@@ -63,12 +70,33 @@ class Line:
         """Note what the venue acknowledged (everything where it does not say what)."""
         known = [name for name in names if name in self.asked] or list(self.asked)
         self._acknowledged.update(known)
+        for name in names:
+            self._refused.pop(name, None)
         return known
 
+    def refuse(self, names: Iterable[str], now_us: int) -> None:
+        """Note what the venue will not serve: nothing is expected of it until it acknowledges."""
+        for name in names:
+            if name in self.asked:
+                waited_us, _ = self._refused.get(name, (REFUSED_US // 2, 0))
+                wait_us = min(2 * waited_us, LONGEST_REFUSED_US)
+                self._refused[name] = (wait_us, now_us + wait_us)
+
+    def refused_streams(self, now_us: int) -> list[Stream]:
+        """Return streams that were refused and are to be asked for again, each ever later."""
+        found = []
+        for name, (wait_us, due_us) in tuple(self._refused.items()):
+            if self._words_us.get(name, 0) > due_us - wait_us:
+                del self._refused[name]  # it is served all the same
+            elif due_us <= now_us:
+                self._refused[name] = (wait_us, now_us + wait_us)
+                found.append(self.asked[name])
+        return self._listed(found)
+
     def expects(self, name: str) -> bool:
-        """Say whether a stream was asked for and is of something that the venue lists."""
+        """Say whether a stream was asked for, not refused, and of something the venue lists."""
         stream = self.asked.get(name)
-        return stream is not None and bool(self._listed((stream,)))
+        return stream is not None and name not in self._refused and bool(self._listed((stream,)))
 
     @property
     def unacknowledged(self) -> list[str]:
@@ -82,7 +110,7 @@ class Line:
     @property
     def ready(self) -> bool:
         """Whether everything is acknowledged and every stream that must speak has spoken."""
-        return not self.unacknowledged and all(
+        return not (self.unacknowledged or self._refused) and all(
             stream.name in self._words_us
             for stream in self._expected()
             if stream.channel in (*LULL_US, Channel.BOOK)
@@ -128,4 +156,4 @@ class Line:
         return found
 
     def _expected(self) -> list[Stream]:
-        return self._listed(self.asked.values())
+        return self._listed([one for one in self.asked.values() if one.name not in self._refused])

@@ -21,9 +21,13 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A REST call to make; the answer goes to `Session.on_answer`, a failure to `on_failure`."""
+    """A REST call to make; the answer goes to `Session.on_answer`, a failure to `on_failure`.
+
+    One that is `urgent` goes before all that are not: what it asks for will not be there for long.
+    """
 
     request: Request
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,16 @@ class Publisher:
         self.down = False
 
     def hear(self, lane: Lane, items: int, event_us: int, receive_us: int) -> None:
-        """Count one message of a lane; the venue's clock (0: not given) moves the watermark."""
+        """Count one message of a lane; the venue's clock (0: not given) moves the watermark.
+
+        Late are items: a message without any (a best price, the same again) is not.
+        """
         if not event_us:
             lane.tally.heard(items, None)
             return
         lane.tally.heard(items, receive_us - event_us)
         self.newest_us = max(self.newest_us, min(event_us, receive_us + CLOCK_TOLERANCE_US))
-        if event_us < self.watermark_us:
+        if items and event_us < self.watermark_us:
             lane.tally.note_late(self.watermark_us - event_us)
 
     def activate(self, lane: Lane, now_us: int, out: Outcome) -> None:

@@ -216,10 +216,6 @@ class Session:
         match message:
             case Rejected():
                 self._on_rejected(message, frame, receive_us, out)
-            case Refused(names=names):
-                out.refused.append(message)
-                for lane in (lane for name in names for lane in self._lanes.of(name)):
-                    lane.tally.refusals += 1
             case Leaving(detail):
                 out.leaving = detail
             case Listed():
@@ -246,6 +242,12 @@ class Session:
         for name in self._lines[line].acknowledge(message.names):
             for lane in self._lanes.of(name):
                 self._publisher.activate(lane, now_us, out)
+
+    def _on_refused(self, message: Refused, line: int, now_us: int, out: Outcome) -> None:
+        self._lines[line].refuse(message.names, now_us)
+        out.refused.append(message)
+        for lane in (lane for name in message.names for lane in self._lanes.of(name)):
+            lane.tally.refusals += 1
 
     def _on_alive(self, message: Alive, line: int, now_us: int, out: Outcome) -> None:
         stream = message.stream
@@ -312,8 +314,7 @@ class Session:
         lane = self._lanes.liquidations.get(message.instrument.symbol)
         if lane is not None and message.rows:
             self._publisher.activate(lane, receive_us, out)
-            new = lane.take(message, receive_us)
-            lane.tally.heard(new, receive_us - max(row[0] for row in message.rows))
+            lane.take(message, receive_us)
             self._publisher.send_full(lane, receive_us, out)
 
     def _on_ticker(self, message: TickerValues, line: int, receive_us: int, out: Outcome) -> None:
@@ -374,6 +375,7 @@ _HANDLERS: dict[type, Callable[[Session, Any, int, int, Outcome], None]] = {
     TickerValues: Session._on_ticker,
     Alive: Session._on_alive,
     Subscribed: Session._on_subscribed,
+    Refused: Session._on_refused,
 }
 """Not of the instance: with bound methods it would be a cycle, and a session with all its books
 would stay until the cycle collector comes by."""

@@ -40,10 +40,11 @@ class Watch:
         self._findings = findings
 
     def look(self, now_us: int, out: Outcome) -> None:
-        """Ask for what is missing; a stream that fell silent goes on record."""
+        """Ask for what is missing or was refused; a stream that fell silent goes on record."""
         for stream, lane in self._books:
             self._look_at_book(stream, lane, now_us, out)
         for number, line in self._lines.items():
+            out.resubscribes += [Resubscribe(number, one) for one in line.refused_streams(now_us)]
             for stream in line.dead_streams(now_us, self._moved_us):
                 out.resubscribes.append(Resubscribe(number, stream))
                 self._note_silence(stream, line.word_us(stream), now_us, out)

@@ -1,10 +1,11 @@
 """What a usual minute of liquidations is: P99 of non-overlapping 60 s sums over the last days.
 
 A block is a minute of the clock. It counts for a set of instruments where the liquidation feeds of
-all of them were there through it, so that a dead feed lowers no percentile. Where a venue changes
-how it samples, its earlier blocks are forgotten: sums across such a break are not compared
-(definitions 5.9). The percentile is the nearest rank: the smallest value that 99 % of the blocks do
-not exceed.
+all of them were there through it, so that a dead feed lowers no percentile. An instrument with too
+few blocks of its own is left out of the set: the sum over the others is a lower bound of the whole,
+and better than none for the day that it takes. Where a venue changes how it samples, its earlier
+blocks are forgotten: sums across such a break are not compared (definitions 5.9). The percentile is
+the nearest rank: the smallest value that 99 % of the blocks do not exceed.
 
 State: two 64-bit sums per block and instrument, 161 kB an instrument for 7 days. Hours that are
 over are parts of the snapshot. A percentile is worked out when asked for (some milliseconds), once
@@ -21,7 +22,7 @@ from processors.plain import Plain
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
 from schemas.liquidations import LiquidatedSide
-from schemas.units import US_PER_MINUTE
+from schemas.units import US_PER_MINUTE, round_half_even
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -32,10 +33,16 @@ Hour = dict[str, tuple["array[int]", "array[int]"]]
 
 
 class Baseline:
-    """The blocks of one asset."""
+    """The blocks of one asset, in hundredths of USD.
 
-    def __init__(self, days: int, least_blocks: int) -> None:
-        self._blocks, self._least = days * DAY, least_blocks
+    Args:
+        days: how long they count.
+        least_blocks: with fewer there is no percentile.
+        per_cent: ticks x lots in one hundredth of the quote.
+    """
+
+    def __init__(self, days: int, least_blocks: int, per_cent: int) -> None:
+        self._blocks, self._least, self._per_cent = days * DAY, least_blocks, per_cent
         self._hours: dict[int, Hour] = {}
         self._minute = 0
         self._open: dict[str, list[int]] = {}
@@ -44,7 +51,7 @@ class Baseline:
         self._known: dict[tuple[LiquidatedSide, tuple[str, ...]], int | None] = {}
 
     def take(self, member: MemberSecond, sums: Sequence[int]) -> None:
-        """Take in what one instrument told in one second, long and short.
+        """Take in what one instrument told in one second, long and short, in ticks x lots.
 
         Every instrument of a second before any of the next; `close` goes before the first.
         """
@@ -63,7 +70,7 @@ class Baseline:
             return
         for name, (long, short, seconds) in sorted(self._open.items()):
             if seconds == 60:
-                self._put(name, long, short)
+                self._put(name, *(round_half_even(one, self._per_cent) for one in (long, short)))
         hour = self._minute // HOUR
         if minute // HOUR != hour and hour in self._hours:
             self._fresh[str(hour)] = _encode(self._hours[hour])
@@ -98,13 +105,18 @@ class Baseline:
     def p99(self, names: Sequence[str], side: LiquidatedSide) -> int | None:
         """Return the percentile of the sum over instruments, None with too few blocks.
 
+        Those that have too few by themselves are left out.
+
         Args:
             names: the instruments, sorted.
             side: the liquidated one.
         """
         key = (side, tuple(names))
         if key not in self._known:
-            values = sorted(self._sums(key[1], SIDES.index(side)))
+            behind = key[1]
+            if len(behind) > 1:
+                behind = tuple(name for name in behind if self.p99((name,), side) is not None)
+            values = sorted(self._sums(behind, SIDES.index(side)))
             enough = len(values) >= self._least
             self._known[key] = values[-(-99 * len(values) // 100) - 1] if enough else None
         return self._known[key]

@@ -25,7 +25,8 @@ class CascadeParams(msgspec.Struct, frozen=True, kw_only=True):
 
     - `floor_usd`: F60; None takes that of the asset.
     - `baseline_days`, `baseline_least_blocks`: over which the P99 of L60 is taken, and of how many
-      minutes at least (a day of them, as liquidations have hours); below it the floor stands alone.
+      minutes at least (a day of them, as liquidations have hours); an instrument with fewer is left
+      out, and without any the floor stands alone.
     - `episodes_least`, `active_multiple`, `active_move_atr`, `active_interest_fall`: into ACTIVE.
     - `calm_share`, `calm_seconds`: BUILDING back to IDLE.
     - `eased_share`, `eased_seconds`, `still_seconds`: ACTIVE to PEAKED.

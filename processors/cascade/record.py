@@ -17,7 +17,7 @@ from schemas.cascades import (
 )
 from schemas.units import US_PER_MINUTE, round_half_even
 
-METHOD = "cascade/1.1.0"
+METHOD = "cascade/1.2.0"
 
 
 class CascadeRecorder:

@@ -17,7 +17,7 @@ from processors.seconds.presence import Window, stream_of
 from processors.seconds.second import Liquidation, MemberSecond, Second
 from schemas.cascades import CascadeBar, CascadeLevel, CascadeState
 from schemas.liquidations import LiquidatedSide
-from schemas.units import US_PER_MINUTE, US_PER_SECOND
+from schemas.units import US_PER_MINUTE, US_PER_SECOND, round_half_even
 
 
 class Scene(NamedTuple):
@@ -63,16 +63,21 @@ class Seen(NamedTuple):
 
 
 class CascadeSide:
-    """One side of one asset.
+    """One side of one asset; `per_cent` ticks x lots are one hundredth of the quote.
 
     Holds the episodes of two minutes of every instrument and, while a cascade is on, one record of
     each of them.
     """
 
     def __init__(
-        self, asset: str, side: LiquidatedSide, params: CascadeParams, state: Plain = None
+        self,
+        asset: str,
+        side: LiquidatedSide,
+        params: CascadeParams,
+        per_cent: int,
+        state: Plain = None,
     ) -> None:
-        self.side, self.sign = side, -int(side)
+        self.side, self.sign, self._per_cent = side, -int(side), per_cent
         self._params, self.floor = params, params.floor_usd_cents(asset)
         machine, windows, parts, depth, told, self.p99, self._next_us, known = state or (
             None,
@@ -100,20 +105,20 @@ class CascadeSide:
         return self.machine.event is not None
 
     def take(self, name: str, rows: Sequence[Liquidation]) -> int:
-        """Take the rows of one instrument and this side in one second; return their sum."""
+        """Take the rows of one instrument and this side in; return their sum in ticks x lots."""
         window = self._windows.get(name)
         if window is None:
             window = self._windows[name] = LiquidationWindow()
         for row in rows:
-            window.take(row.time_us, row.usd_cents)
-        return sum(row.usd_cents for row in rows)
+            window.take(row.time_us, row.notional)
+        return sum(row.notional for row in rows)
 
     def step(self, scene: Scene, sums: Mapping[str, int]) -> tuple[Transition | None, Seen]:
         """Let the state machine see a second whose rows have been taken in.
 
         Args:
             scene: the second.
-            sums: of the liquidations of this side in it, by instrument.
+            sums: of the liquidations of this side in it, by instrument, in ticks x lots.
         """
         second = scene.second
         for window in self._windows.values():
@@ -141,7 +146,7 @@ class CascadeSide:
         """Gather the inputs; what costs time only where it can matter."""
         second, windows, event = scene.second, self._windows.values(), self.machine.event
         tape = None if scene.reference is None else scene.tapes[scene.reference]
-        l60 = sum(window.l60 for window in windows)
+        l60 = self._cents(sum(window.l60 for window in windows))
         near = l60 >= self.floor
         flow = NO_FLOW if scene.reference is None else scene.flows.get(scene.reference, NO_FLOW)
         interest: Mapping[str, int] = {}
@@ -154,7 +159,7 @@ class CascadeSide:
             p99 = scene.baseline.p99(scene.watch.telling(), self.side) if near else None
         inputs = Inputs(
             time_us=second.end_us,
-            l10=sum(window.l10 for window in windows),
+            l10=self._cents(sum(window.l10 for window in windows)),
             l60=l60,
             episodes60=sum(window.episodes60 for window in windows),
             threshold=max(p99 or 0, self.floor) if event is None else event.threshold,
@@ -177,7 +182,10 @@ class CascadeSide:
 
     def _greatest_l10(self, end_us: int) -> int:
         episodes = [one for window in self._windows.values() for one in window.episodes()]
-        return greatest_l10(episodes, end_us)
+        return self._cents(greatest_l10(episodes, end_us))
+
+    def _cents(self, notional: int) -> int:
+        return round_half_even(notional, self._per_cent)
 
     # --- the cascade that is on
 
@@ -194,7 +202,7 @@ class CascadeSide:
             tape, window = scene.tapes[name], self._windows.get(name)
             self.parts[name] = Part(
                 episodes=0 if window is None else window.episodes60,
-                usd_cents=0 if window is None else window.l60,
+                notional=0 if window is None else window.l60,
                 closing=tape.closing60(self.sign),
                 traded=tape.traded,
                 p99=scene.baseline.p99((name,), self.side),
@@ -214,14 +222,15 @@ class CascadeSide:
                 part.traded = False
             part.closing += scene.flows[name].closing(self.sign)
             if name in sums:
-                part.usd_cents += sums[name]
+                part.notional += sums[name]
                 part.episodes += self._windows[name].episodes_since(scene.second.start_us)
                 self._find_onset(name, start_us)
 
     def _find_onset(self, name: str, start_us: int) -> None:
         part, window = self.parts[name], self._windows.get(name)
         if part.onset_us is None and part.p99 is not None and window is not None:
-            part.onset_us = window.onset(part.p99, start_us - US_PER_MINUTE)
+            limit = part.p99 * self._per_cent
+            part.onset_us = window.onset(limit, start_us - US_PER_MINUTE)
 
     def _note_told(self, second: Second) -> None:
         if self._next_us and second.start_us > self._next_us:

@@ -13,7 +13,6 @@ from processors.cascade.params import CascadeParams
 from processors.measures.pivots import is_pivot
 from processors.measures.true_range import Prices, TrueRanges
 from processors.plain import Plain
-from processors.seconds.columns import Columns
 from processors.seconds.presence import stream_of
 from processors.seconds.second import MemberSecond
 from schemas.cascades import CascadeBar, CascadeLevel
@@ -23,7 +22,10 @@ FLOW_SECONDS = 60
 
 
 class Flow(NamedTuple):
-    """Some trades: prices in ticks, aggressor notional in ticks x lots."""
+    """Some trades: prices in ticks, aggressor notional in ticks x lots.
+
+    `sideless` is what has no aggressor, or one that is not known (`MemberSecond.sideless`).
+    """
 
     high: int | None
     low: int | None
@@ -31,22 +33,23 @@ class Flow(NamedTuple):
     delta: int
     bought: int
     sold: int
-    unknown: int
+    sideless: int
 
     def closing(self, sign: int) -> int:
-        """Return what may have pushed up (sign 1) or down (-1): that side's and the unknown."""
-        return (self.bought if sign > 0 else self.sold) + self.unknown
+        """Return what may have closed shorts (sign 1) or longs (-1): that side's, and no side's."""
+        return (self.bought if sign > 0 else self.sold) + self.sideless
 
 
 NO_FLOW = Flow(None, None, None, 0, 0, 0, 0)
 
 
-def flow_of(columns: Columns) -> Flow:
+def flow_of(member: MemberSecond) -> Flow:
     """Return what the trades of a second come to."""
+    columns = member.columns
     if not columns.size:
-        return NO_FLOW
+        return NO_FLOW._replace(sideless=member.taken_over)
     delta, notional = columns.deltas[-1], columns.aggressor_notional
-    taken = (*notional, columns.unknown_notional)
+    taken = (*notional, member.sideless)
     return Flow(columns.high, columns.low, columns.prices[-1], delta, *taken)
 
 
@@ -87,7 +90,7 @@ class Tape:
 
     def take(self, start_us: int, member: MemberSecond) -> tuple[Flow, CascadeBar | None]:
         """Take one second in; return its trades, and the minute that it closes."""
-        flow = flow_of(member.columns)
+        flow = flow_of(member)
         stream = stream_of(member, "trade_stream")
         complete = stream is not None and stream.complete
         if start_us != self._next_us:
@@ -116,7 +119,7 @@ class Tape:
             self._minutes.popleft()
 
     def _roll(self, flow: Flow, complete: bool) -> None:
-        self._flows.append((flow.bought, flow.sold, flow.unknown, complete))
+        self._flows.append((flow.bought, flow.sold, flow.sideless, complete))
         self._bought += flow.bought
         self._sold += flow.sold
         if len(self._flows) > FLOW_SECONDS:
@@ -160,7 +163,7 @@ class Tape:
         return self._bought if sign > 0 else self._sold
 
     def closing60(self, sign: int) -> int:
-        """Return what may have been taken in a direction over 60 s: with the unknown side."""
+        """Return what may have closed positions in a direction over 60 s: with what has no side."""
         return self.flow60(sign) + sum(flow[2] for flow in self._flows)
 
     @property

@@ -27,12 +27,12 @@ DEFAULT_RESOLUTION_US = 1_000_000
 class Part(msgspec.Struct):
     """One instrument since the cascade is measured.
 
-    `closing` is what traded in the closing direction or on an unknown side, in ticks x lots;
-    `traded` says that no trade can be missing from it.
+    `notional` is what it told, `closing` what traded in the closing direction, on an unknown side
+    or was taken over, both in ticks x lots; `traded` says that no trade can be missing from it.
     """
 
     episodes: int = 0
-    usd_cents: int = 0
+    notional: int = 0
     closing: int = 0
     traded: bool = False
     p99: int | None = None
@@ -100,7 +100,8 @@ def totals_of(
         samplings: how each of them tells, where that is known.
         per_cent: ticks x lots in one hundredth of the quote.
     """
-    total = sum(part.usd_cents for part in parts.values())
+    told = {name: round_half_even(part.notional, per_cent) for name, part in parts.items()}
+    total = sum(told.values())
     onsets = {
         name: part.onset_us for name, part in sorted(parts.items()) if part.onset_us is not None
     }
@@ -109,25 +110,25 @@ def totals_of(
     for name, part in sorted(parts.items()):
         venue, _, symbol = name.partition(":")
         upper = round_half_even(part.closing, per_cent) if part.traded else None
-        inconsistent = upper is not None and part.usd_cents > upper
+        inconsistent = upper is not None and told[name] > upper
         venues.append(
             CascadeVenue(
                 venue=venue,
                 symbol=symbol,
                 sampling=samplings.get(name),
                 episodes=part.episodes,
-                obs_usd_cents=part.usd_cents,
+                obs_usd_cents=told[name],
                 ub_usd_cents=None if inconsistent else upper,
                 bounds_inconsistent=inconsistent,
-                share=part.usd_cents / total if total else None,
+                share=told[name] / total if total else None,
                 p99_usd_cents=part.p99,
                 onset_us=part.onset_us,
                 precedes=after.get(name, []),
             )
         )
-    telling = [name for name, part in parts.items() if part.usd_cents]
+    telling = [name for name in parts if told[name]]
     measured = [name for name in telling if samplings.get(name) is SamplingClass.ALL]
-    share = sum(parts[name].usd_cents for name in measured) / total if total else None
+    share = sum(told[name] for name in measured) / total if total else None
     confidence = confidence_of(telling, measured)
     return Totals(total, _upper(venues), share, confidence, attribution, venues)
 

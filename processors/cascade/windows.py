@@ -13,7 +13,7 @@ from processors.plain import Plain
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
 Episode = tuple[int, int]
-"""`(time_us, usd_cents)`."""
+"""`(time_us, notional)`, in ticks x lots."""
 
 TEN_SECONDS_US = 10 * US_PER_SECOND
 
@@ -25,26 +25,26 @@ class LiquidationWindow:
 
     def __init__(self, state: Plain = None) -> None:
         past, middle, recent = state or ([], [], [])
-        self._past: deque[Episode] = deque((at, usd) for at, usd in past)
-        self._middle: deque[Episode] = deque((at, usd) for at, usd in middle)
-        self._recent: deque[Episode] = deque((at, usd) for at, usd in recent)
-        self.l10 = sum(usd for _, usd in self._recent)
-        self.l60 = self.l10 + sum(usd for _, usd in self._middle)
+        self._past: deque[Episode] = deque((at, told) for at, told in past)
+        self._middle: deque[Episode] = deque((at, told) for at, told in middle)
+        self._recent: deque[Episode] = deque((at, told) for at, told in recent)
+        self.l10 = sum(told for _, told in self._recent)
+        self.l60 = self.l10 + sum(told for _, told in self._middle)
 
     @property
     def episodes60(self) -> int:
         """How many episodes the last minute has."""
         return len(self._recent) + len(self._middle)
 
-    def take(self, time_us: int, usd_cents: int) -> None:
+    def take(self, time_us: int, notional: int) -> None:
         """Add a row, not earlier than the last one."""
         recent = self._recent
         if recent and recent[-1][0] == time_us:
-            recent[-1] = (time_us, recent[-1][1] + usd_cents)
+            recent[-1] = (time_us, recent[-1][1] + notional)
         else:
-            recent.append((time_us, usd_cents))
-        self.l10 += usd_cents
-        self.l60 += usd_cents
+            recent.append((time_us, notional))
+        self.l10 += notional
+        self.l60 += notional
 
     def advance(self, end_us: int) -> None:
         """Let the windows end at a time, later than everything in them."""
@@ -70,14 +70,14 @@ class LiquidationWindow:
         """Return when the sum over 60 s first passed a limit, None where it did not.
 
         Args:
-            limit: in hundredths of USD; a sum equal to it does not pass.
+            limit: in ticks x lots; a sum equal to it does not pass.
             from_us: not before; at most a minute before the end of the windows.
         """
         window: deque[Episode] = deque()
         total = 0
-        for time_us, usd in chain(self._past, self._middle, self._recent):
-            window.append((time_us, usd))
-            total += usd
+        for time_us, told in chain(self._past, self._middle, self._recent):
+            window.append((time_us, told))
+            total += told
             while window[0][0] <= time_us - US_PER_MINUTE:
                 total -= window.popleft()[1]
             if time_us >= from_us and total > limit:
@@ -92,6 +92,6 @@ class LiquidationWindow:
 def greatest_l10(episodes: Iterable[Episode], end_us: int) -> int:
     """Return the greatest sum over ten whole seconds of the minute that ends at a time."""
     seconds = [0] * 60
-    for time_us, usd in episodes:
-        seconds[(time_us - end_us + US_PER_MINUTE) // US_PER_SECOND] += usd
+    for time_us, told in episodes:
+        seconds[(time_us - end_us + US_PER_MINUTE) // US_PER_SECOND] += told
     return max(sum(seconds[first : first + 10]) for first in range(51))

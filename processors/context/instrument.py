@@ -28,7 +28,7 @@ class Instrument:
         self, venue: str, symbol: str, lot: str, params: ContextParams, state: Plain = None
     ) -> None:
         self.venue, self.symbol = venue, symbol
-        self._young_us = params.polls.young_us(venue)
+        self._polls = params.polls
         self.streaming: bool
         self.best: tuple[int, int] | None
         self._delta: int
@@ -55,7 +55,7 @@ class Instrument:
             self._notional += member.columns.volume.notional
         stream = member.ticker_stream
         self.streaming = stream is not None and stream.state in COVERING_STATES
-        self.ticker.take(member.ticker, second.end_us, member.ticker_refused)
+        self.ticker.take(member.ticker, second.end_us, member.ticker_refused, there=self.streaming)
         self.imbalance.take(second, member)
         self.best = None if member.book is None else _best(member.book)
         mid2 = sum(self.best) if self.best else None
@@ -74,22 +74,19 @@ class Instrument:
 
     def interest(self, end_us: int) -> Interest | None:
         """Return the open interest, None where there is none that is young enough."""
-        known = self.ticker.interest
-        return known if known is not None and self.is_young(known.time_us, end_us) else None
+        return self._polls.interest(self.venue, self.ticker, end_us)
 
     def mark(self, end_us: int) -> Price | None:
         """Return the mark price, None where there is none that is young enough."""
-        known = self.ticker.mark
-        return known if known is not None and self.is_young(known.time_us, end_us) else None
+        return self._polls.mark(self.venue, self.ticker, end_us)
 
     def index(self, end_us: int) -> Price | None:
         """Return the index price, None where there is none that is young enough."""
-        known = self.ticker.index
-        return known if known is not None and self.is_young(known.time_us, end_us) else None
+        return self._polls.index(self.venue, self.ticker, end_us)
 
     def is_young(self, time_us: int, end_us: int) -> bool:
         """Say whether an observation is at most two polls old."""
-        return end_us - time_us <= self._young_us
+        return end_us - time_us <= self._polls.young_us(self.venue)
 
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""

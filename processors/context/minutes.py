@@ -16,7 +16,7 @@ from processors.seconds.second import Second
 from processors.units import AssetUnits
 from schemas.footprints import FootprintBar
 from schemas.lineage import Completeness, Status
-from schemas.market import Scope
+from schemas.market import COVERING_STATES, Scope
 from schemas.units import US_PER_MINUTE
 
 MINUTE_SECONDS = 60
@@ -77,7 +77,9 @@ class Minutes:
             known = self._tickers.get(member.name)
             if known is None:
                 known = self._tickers[member.name] = TickerMemory(self._units.lot)
-            known.take(member.ticker, second.end_us, member.ticker_refused)
+            stream = member.ticker_stream
+            there = stream is not None and stream.state in COVERING_STATES
+            known.take(member.ticker, second.end_us, member.ticker_refused, there=there)
         if second.end_us % US_PER_MINUTE:
             return None
         names = [member.name for member in members]
@@ -90,8 +92,8 @@ class Minutes:
     def _move(self, venues: dict[str, str], end_us: int) -> InterestMove:
         now = {}
         for name, venue in venues.items():
-            interest = self._tickers[name].interest
-            if interest is not None and end_us - interest.time_us <= self._polls.young_us(venue):
+            interest = self._polls.interest(venue, self._tickers[name], end_us)
+            if interest is not None:
                 now[name] = interest.lots
         then = self._before if self._before_us == end_us - US_PER_MINUTE else {}
         known = [name for name in now if name in then]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from processors.measures.ticker_check import Refused
 from processors.plain import Plain
@@ -20,12 +20,13 @@ KEPT_INTERVALS = 8
 
 
 class Interest(NamedTuple):
-    """Open interest in lots, as observed."""
+    """Open interest in lots, as observed; `between_us` is the time since the poll before it."""
 
     time_us: int
     lots: int
     halved: bool
     polled: bool
+    between_us: int = 0
 
 
 class Price(NamedTuple):
@@ -62,6 +63,8 @@ class TickerMemory:
     def __init__(self, lot: str, state: Plain = None) -> None:
         self._lot = lot
         self._taken: TickerBatch | None = None
+        self._newest: TickerBatch | None = None
+        self._there = False
         self.interest: Interest | None = None
         self.mark: Price | None = None
         self.index: Price | None = None
@@ -73,15 +76,22 @@ class TickerMemory:
             self._load(state)
 
     def take(
-        self, ticker: TickerBatch | None, end_us: int, refused: Sequence[Refused] = ()
+        self,
+        ticker: TickerBatch | None,
+        end_us: int,
+        refused: Sequence[Refused] = (),
+        *,
+        there: bool,
     ) -> None:
-        """Take the newest record up to a time in; the same one again changes nothing.
+        """Take the newest record up to a time in; the same one again adds nothing.
 
         Args:
             ticker: without what cannot be.
             end_us: the time.
             refused: what was taken out of it.
+            there: whether its stream is.
         """
+        self._newest, self._there = ticker, there
         if ticker is None or ticker is self._taken:
             return
         self.refused = dict(refused)
@@ -92,7 +102,7 @@ class TickerMemory:
         """Take values that were observed by then; return when the latest one was."""
         interest, mark, index, predicted, settled = _read(ticker, self._lot)
         if _is_new(interest, self.interest, end_us):
-            self.interest = interest
+            self.interest = _after(self.interest, interest)
         if _is_new(mark, self.mark, end_us):
             self.mark = mark
         if _is_new(index, self.index, end_us):
@@ -103,6 +113,10 @@ class TickerMemory:
         if _is_new(settled, self.settled, end_us):
             self.settled = settled
         return max(one.time_us if one else 0 for one in (interest, mark, index, predicted, settled))
+
+    def stands(self, field: Literal["open_interest", "mark_price", "index_price"]) -> bool:
+        """Say whether the stream is there and its newest record, last taken in, has a value."""
+        return self._there and getattr(self._newest, field, None) is not None
 
     def _note_interval(self, rate: Predicted) -> None:
         known = self._intervals[-1][1] if self._intervals else None
@@ -143,6 +157,14 @@ def _is_new(found: _Observed, known: _Observed, end_us: int) -> bool:
     if found is None or found.time_us > end_us:
         return False
     return known is None or found.time_us >= known.time_us
+
+
+def _after(known: Interest | None, found: Interest | None) -> Interest | None:
+    """Say of a polled value how long after the one before it was observed."""
+    if found is None or known is None or not found.polled:
+        return found
+    between_us = found.time_us - known.time_us or known.between_us
+    return found._replace(between_us=between_us)
 
 
 def _read(ticker: TickerBatch, lot: str) -> _Read:

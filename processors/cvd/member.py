@@ -41,8 +41,9 @@ class MemberCvd:
     """One instrument: open seconds, running windows and a day of closed seconds.
 
     `last_second` is the newest closed one, `incomplete` the newest closed one that was not wholly
-    covered, `anchor` the first that was. A closed minute never changes in the parts of a snapshot;
-    late trades are remembered beside them.
+    covered, `anchor` the first that was, `present` the newest that was covered at all or traded in.
+    A closed minute never changes in the parts of a snapshot; late trades are remembered beside
+    them.
     """
 
     def __init__(self, key: ScopeKey) -> None:
@@ -51,6 +52,7 @@ class MemberCvd:
         self.last_second = 0
         self.anchor = 0
         self.incomplete = 0
+        self.present = 0
         self.complete = False
         self.step: Sums = [0, 0, 0, 0]
         self.day: Sums = [0, 0, 0, 0]
@@ -71,6 +73,7 @@ class MemberCvd:
 
     def late(self, second: int, sums: Sums) -> None:
         """Add a late trade's sums to a closed second and to every window that it still lies in."""
+        self.present = max(self.present, second)
         minute = second // MINUTE
         seconds = self._minute
         if minute != self.last_second // MINUTE:
@@ -86,7 +89,7 @@ class MemberCvd:
             if second > self.last_second - window:
                 add_into(total, sums)
 
-    def close(self, second: int, complete: bool) -> None:
+    def close(self, second: int, covered_us: int) -> None:
         """Close the next second: add it to every window and take away what leaves them."""
         sums = self.open.pop(second, None)
         if second // MINUTE != self.last_second // MINUTE:
@@ -94,11 +97,7 @@ class MemberCvd:
         if second // DAY != self.last_second // DAY:
             self.day = [0, 0, 0, 0]
         self.last_second = second
-        self.complete = complete
-        if complete:
-            self.anchor = self.anchor or second
-        else:
-            self.incomplete = second
+        self._attend(second, covered_us, sums is not None)
         self.step = list(sums) if sums is not None else [0, 0, 0, 0]
         if sums is not None:
             self._minute[second] = sums
@@ -110,6 +109,21 @@ class MemberCvd:
             leaving = self._leaving_at(index, second - window)
             if leaving is not None:
                 add_into(self.rolling[index], leaving, -1)
+
+    def _attend(self, second: int, covered_us: int, traded: bool) -> None:
+        self.complete = covered_us >= US_PER_SECOND
+        if covered_us or traded:
+            self.present = second
+        if self.complete:
+            self.anchor = self.anchor or second
+        else:
+            self.incomplete = second
+
+    def pass_over(self, last: int) -> None:
+        """Count the seconds up to one as closed: nobody was there, no window holds anything."""
+        if last // MINUTE != self.last_second // MINUTE:
+            self._end_minute(last // MINUTE)
+        self.last_second = self.incomplete = last
 
     def _end_minute(self, minute: int) -> None:
         if self._minute:
@@ -134,6 +148,10 @@ class MemberCvd:
         for second, sums in self._late.get(minute, {}).items():
             add_into(seconds.setdefault(second, [0, 0, 0, 0]), sums)
         return seconds
+
+    def present_at(self, second: int) -> int:
+        """Return what `present` will be at a later second, from what is open so far."""
+        return max([self.present, *(traded for traded in self.open if traded <= second)])
 
     def window_at(self, index: int, second: int) -> Sums:
         """Return a rolling window as it will be at a later second, from what is open so far."""
@@ -173,6 +191,7 @@ class MemberCvd:
             "last_second": self.last_second,
             "anchor": self.anchor,
             "incomplete": self.incomplete,
+            "present": self.present,
             "complete": self.complete,
             "step": self.step,
             "day": self.day,
@@ -187,7 +206,7 @@ class MemberCvd:
         """Return a member from the values of `dump` and its parts."""
         member = MemberCvd(scope_key(state["key"]))
         member.open = dict(state["open"])
-        for name in ("last_second", "anchor", "incomplete", "complete"):
+        for name in ("last_second", "anchor", "incomplete", "present", "complete"):
             setattr(member, name, state[name])
         for name in ("step", "day", "anchored", "rolling"):
             setattr(member, name, state[name])

@@ -59,8 +59,8 @@ class Archive:
             bar = late.setdefault(key, Bar())
             if batch.block is not None:
                 bar.take(batch.block, row_ticks)
-            for _, order_class, qty in batch.excluded:
-                bar.exclude(order_class, qty)
+            for one in batch.excluded:
+                bar.exclude(one.order_class.name.lower(), one.qty)
             bar.note_offset(offset)
             trades = 0 if batch.block is None else len(batch.block.trades)
             bar.note_members({batch.member: (0, trades)})

@@ -56,10 +56,10 @@ class Ledger:
             minute = self._minutes[start_us] = Minute(start_us)
         return minute
 
-    def first_traded(self, names: set[str]) -> int | None:
-        """Return the start of the first held bar in which one of these instruments traded."""
-        starts = [start for start, minute in self._minutes.items() if names & minute.bars.keys()]
-        return min(starts, default=None)
+    def traded(self, names: set[str]) -> list[int]:
+        """Return the starts of the held bars in which one of these instruments traded, in order."""
+        held = sorted(self._minutes.items())
+        return [start_us for start_us, minute in held if names & minute.bars.keys()]
 
     def take(self, start_us: int, batch: Accepted, offset: int) -> None:
         """Add the trades of one batch that belong to one base bar."""

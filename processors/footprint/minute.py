@@ -32,8 +32,8 @@ class Minute:
             bar.take(batch.block, row_ticks)
             for key in (batch.key, batch.aggregate):
                 self._tape(key).take(batch.block)
-        for _, order_class, qty in batch.excluded:
-            bar.exclude(order_class, qty)
+        for one in batch.excluded:
+            bar.exclude(one.order_class.name.lower(), one.qty)
 
     def _bar(self, member: str) -> Bar:
         bar = self.bars.get(member)

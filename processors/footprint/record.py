@@ -34,7 +34,7 @@ from schemas.footprints import FootprintBar, Mark, Row, ValueArea
 from schemas.lineage import Completeness, InputRange, Status
 from schemas.units import US_PER_SECOND, plain, round_half_even
 
-METHOD = "footprint/1.0.0"
+METHOD = "footprint/1.1.0"
 MAX_ROWS = 20_000
 """A bar of more rows is published without them: a stray price must not fill the memory."""
 
@@ -59,7 +59,11 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a record says about itself."""
+    """What a record says about itself.
+
+    `gap_before` says that a bar between this one and the last that traded was a gap;
+    `venue_ticks` is the least height of a row that is whole ticks of every venue in the bar.
+    """
 
     revision: int
     version: int
@@ -68,7 +72,9 @@ class Stamp:
     inputs: list[InputRange]
     completeness: Completeness
     ref_close_ticks: int | None
-    basis_ticks: int
+    gap_before: bool
+    venue_ticks: int
+    basis_ticks: int | None
 
 
 class Recorder:
@@ -126,12 +132,12 @@ class Recorder:
         sums = bar.sums()
         total = sums[SELL] + sums[BUY] + sums[UNKNOWN]
         rows, ladder = self._layout(bar, window.factor)
-        valid = self._row_ticks * window.factor >= 2 * stamp.basis_ticks
-        nulls = _null_reasons(bar, ladder, stamp, valid)
+        invalid = _why_invalid(self._row_ticks * window.factor, stamp)
+        nulls = _null_reasons(bar, ladder, stamp, invalid)
         if ladder is None:
             ladder = Ladder(0, 1, [], [], [])
         marked = marks(ladder, self.imbalance)
-        if not valid:
+        if invalid:
             marked = [mark & ~_DIAGONAL for mark in marked]
         direction = _direction(bar)
         peak = poc(ladder, bar.notional, total)
@@ -181,7 +187,7 @@ class Recorder:
             rows=self._rows(rows, ladder, marked, agreeing),
             poc_ticks=None if peak is None else ladder.row(peak),
             value_areas=_value_areas(ladder, peak),
-            imbalances_valid=valid,
+            imbalances_valid=not invalid,
             stacks=stacks(ladder, marked, self.imbalance, direction=direction),
             stacks_h=stacks_h(ladder, marked, self.imbalance, direction=direction),
             unfinished_high=auction.high,
@@ -237,7 +243,24 @@ def _direction(bar: Bar) -> int:
     return (bar.last[1] > bar.first[1]) - (bar.last[1] < bar.first[1])
 
 
-def _null_reasons(bar: Bar, ladder: Ladder | None, stamp: Stamp, valid: bool) -> dict[str, str]:
+def _why_no_ref_close(stamp: Stamp) -> str:
+    if stamp.version > 1:
+        return "not_kept_for_corrections"
+    return "gap_before" if stamp.gap_before else "no_earlier_trade"
+
+
+def _why_invalid(row_ticks: int, stamp: Stamp) -> str:
+    """Return why rows of a height have no diagonal imbalances, nothing where they have."""
+    if row_ticks % stamp.venue_ticks:
+        return "row_tick_mismatch"
+    if stamp.basis_ticks is None:
+        return "no_cross_venue_basis"
+    if row_ticks < 2 * stamp.basis_ticks:
+        return "rows_finer_than_twice_the_cross_venue_basis"
+    return ""
+
+
+def _null_reasons(bar: Bar, ladder: Ladder | None, stamp: Stamp, imbalances: str) -> dict[str, str]:
     nulls = {}
     if ladder is None:
         nulls["rows"] = "more_rows_than_are_published"
@@ -247,9 +270,9 @@ def _null_reasons(bar: Bar, ladder: Ladder | None, stamp: Stamp, valid: bool) ->
     elif bar.path is None:
         nulls["delta_path"] = "order_of_late_trades_unknown"
     if stamp.ref_close_ticks is None:
-        nulls["ref_close"] = "no_earlier_trade" if stamp.version < 2 else "not_kept_for_corrections"
-    if not valid:
-        nulls["imbalances"] = "rows_finer_than_twice_the_cross_venue_basis"
+        nulls["ref_close"] = _why_no_ref_close(stamp)
+    if imbalances:
+        nulls["imbalances"] = imbalances
     return nulls
 
 

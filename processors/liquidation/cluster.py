@@ -8,27 +8,30 @@ from processors.plain import Plain
 from processors.seconds.second import Liquidation, Second
 from schemas.liquidation_flow import LargestLiquidation, LiquidationCluster
 from schemas.liquidations import LiquidatedSide, PriceKind
-from schemas.units import US_PER_SECOND
+from schemas.units import US_PER_SECOND, round_half_even
 
 Row = tuple[str, Liquidation]
 """An instrument's name and what was liquidated there."""
 
 
 class _Open:
-    """A cluster that may still grow; as large as its members are many."""
+    """A cluster that may still grow; as large as its members are many.
+
+    `venues` is what each told in ticks x lots.
+    """
 
     def __init__(self, state: Plain) -> None:
-        self.start_us, self.end_us, self.count, self.qty, self.usd_cents = state[:5]
-        self.low, self.high = Decimal(state[5]), Decimal(state[6])
-        self.texts: list[str] = list(state[5:7])
-        self.largest: list[Plain] = list(state[7])
-        self.venues: dict[str, int] = dict(state[8])
-        self.partial: set[str] = set(state[9])
+        self.start_us, self.end_us, self.count, self.qty = state[:4]
+        self.low, self.high = Decimal(state[4]), Decimal(state[5])
+        self.texts: list[str] = list(state[4:6])
+        self.largest: list[Plain] = list(state[6])
+        self.venues: dict[str, int] = dict(state[7])
+        self.partial: set[str] = set(state[8])
 
     @classmethod
     def of(cls, name: str, row: Liquidation) -> "_Open":
         """Begin one with its first row."""
-        first = [row.time_us, row.time_us, 0, 0, 0, row.price, row.price]
+        first = [row.time_us, row.time_us, 0, 0, row.price, row.price]
         opened = cls([*first, _largest(name, row), {}, []])
         opened.take(name, row)
         return opened
@@ -38,33 +41,45 @@ class _Open:
         self.end_us = row.time_us
         self.count += 1
         self.qty += row.qty
-        self.usd_cents += row.usd_cents
-        self.venues[name] = self.venues.get(name, 0) + row.usd_cents
+        self.venues[name] = self.venues.get(name, 0) + row.notional
         price = Decimal(row.price)
         if price < self.low:
             self.low, self.texts[0] = price, row.price
         if price > self.high:
             self.high, self.texts[1] = price, row.price
-        if row.usd_cents > self.largest[5]:
+        if row.notional > self.largest[5]:
             self.largest = _largest(name, row)
 
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""
-        sums = [self.start_us, self.end_us, self.count, self.qty, self.usd_cents]
+        sums = [self.start_us, self.end_us, self.count, self.qty]
         return [*sums, *self.texts, self.largest, self.venues, sorted(self.partial)]
 
 
 def _largest(name: str, row: Liquidation) -> list[Plain]:
-    return [name, row.time_us, row.price, row.price_kind.value, row.qty, row.usd_cents]
+    return [name, row.time_us, row.price, row.price_kind.value, row.qty, row.notional]
 
 
 class Clusters:
-    """The clusters of one liquidated side; one is open at most."""
+    """The clusters of one liquidated side; one is open at most.
+
+    Args:
+        asset: its name.
+        side: the liquidated one.
+        params: what is one cluster.
+        per_cent: ticks x lots in one hundredth of the quote.
+        state: of a snapshot.
+    """
 
     def __init__(
-        self, asset: str, side: LiquidatedSide, params: LiquidationParams, state: Plain = None
+        self,
+        asset: str,
+        side: LiquidatedSide,
+        params: LiquidationParams,
+        per_cent: int,
+        state: Plain = None,
     ) -> None:
-        self._asset, self._side = asset, side
+        self._asset, self._side, self._per_cent = asset, side, per_cent
         self._gap_us = params.cluster_gap_seconds * US_PER_SECOND
         self._most_us = params.cluster_most_seconds * US_PER_SECOND
         self._least = params.cluster_least_rows
@@ -116,7 +131,10 @@ class Clusters:
         one, self._open = self._open, None
         if one is None or one.count < self._least:
             return None
-        member, time_us, price, kind, qty, usd_cents = one.largest
+        member, time_us, price, kind, qty, notional = one.largest
+        venues = {
+            name: round_half_even(told, self._per_cent) for name, told in sorted(one.venues.items())
+        }
         return LiquidationCluster(
             id=f"liquidations:{self._asset}:{one.start_us}:{self._side.name.lower()}",
             liquidated_side=self._side,
@@ -124,7 +142,7 @@ class Clusters:
             end_us=one.end_us,
             count=one.count,
             qty_lots=one.qty,
-            obs_usd_cents=one.usd_cents,
+            obs_usd_cents=sum(venues.values()),
             low_price=one.texts[0],
             high_price=one.texts[1],
             largest=LargestLiquidation(
@@ -133,9 +151,9 @@ class Clusters:
                 price=price,
                 price_kind=PriceKind(kind),
                 qty_lots=qty,
-                usd_cents=usd_cents,
+                usd_cents=round_half_even(notional, self._per_cent),
             ),
-            venues_usd_cents=dict(sorted(one.venues.items())),
+            venues_usd_cents=venues,
             partial_venues=sorted(one.partial),
             end_reason=reason,
         )

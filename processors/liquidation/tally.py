@@ -19,42 +19,45 @@ SIDES = (LiquidatedSide.LONG, LiquidatedSide.SHORT)
 
 
 class SideTally:
-    """The liquidations of one side: what was told. Holds one size per second with a report."""
+    """The liquidations of one side: what was told, in lots and in ticks x lots.
 
-    __slots__ = ("count", "order_price", "qty", "sizes", "usd_cents")
+    Holds one size per second with a report.
+    """
+
+    __slots__ = ("count", "notional", "order_price", "qty", "sizes")
 
     def __init__(self, state: Plain = None) -> None:
         self.count: int
         self.qty: int
-        self.usd_cents: int
+        self.notional: int
         self.order_price: int
-        self.count, self.qty, self.usd_cents, self.order_price, sizes = state or (0, 0, 0, 0, [])
+        self.count, self.qty, self.notional, self.order_price, sizes = state or (0, 0, 0, 0, [])
         self.sizes: list[int] = list(sizes)
 
     def take(self, rows: Sequence[Liquidation]) -> None:
         """Take the rows of one second in; at least one."""
         self.count += len(rows)
         self.qty += sum(row.qty for row in rows)
-        self.usd_cents += sum(row.usd_cents for row in rows)
+        self.notional += sum(row.notional for row in rows)
         self.order_price += sum(1 for row in rows if row.flags & ORDER_PRICE)
-        self.sizes.append(max(row.usd_cents for row in rows))
+        self.sizes.append(max(row.notional for row in rows))
 
     def dump(self) -> Plain:
         """Return everything as plain values for a snapshot."""
-        return [self.count, self.qty, self.usd_cents, self.order_price, self.sizes]
+        return [self.count, self.qty, self.notional, self.order_price, self.sizes]
 
 
 class Tally:
     """One instrument in one window: what was told, by side, and what aggressors took."""
 
-    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sides", "sold", "unknown")
+    __slots__ = ("backlog", "bought", "price_kinds", "samplings", "sideless", "sides", "sold")
 
     def __init__(self, state: Plain = None) -> None:
         self.bought: int
         self.sold: int
-        self.unknown: int
+        self.sideless: int
         self.backlog: int
-        (self.bought, self.sold, self.unknown, self.backlog), samplings, kinds, sides = state or (
+        (self.bought, self.sold, self.sideless, self.backlog), samplings, kinds, sides = state or (
             (0, 0, 0, 0),
             *((), ()),
             (None, None),
@@ -80,18 +83,19 @@ class Tally:
                 self.sides[side].take(of_side)
         return True
 
-    def take_trades(self, notional: tuple[int, int], unknown: int) -> None:
-        """Take in what buyers, sellers and nobody knows who took in one second."""
+    def take_trades(self, notional: tuple[int, int], sideless: int) -> None:
+        """Take in what buyers took in one second, what sellers did, and what has no side."""
         self.bought += notional[0]
         self.sold += notional[1]
-        self.unknown += unknown
+        self.sideless += sideless
 
     def closing(self, side: LiquidatedSide) -> int:
         """Return what may have closed a side: a closed long sells.
 
-        A trade of unknown side may have been such an order, so a bound without it would be none.
+        A trade of unknown side may have been such an order, and a take-over was in its place, so a
+        bound without them would be none.
         """
-        return (self.sold if side is LiquidatedSide.LONG else self.bought) + self.unknown
+        return (self.sold if side is LiquidatedSide.LONG else self.bought) + self.sideless
 
     @property
     def sampling(self) -> SamplingClass | None:
@@ -107,7 +111,7 @@ class Tally:
         """Return everything as plain values for a snapshot."""
         kinds = [sorted(self.samplings), sorted(self.price_kinds)]
         sides = [self.sides[side].dump() for side in SIDES]
-        return [[self.bought, self.sold, self.unknown, self.backlog], *kinds, sides]
+        return [[self.bought, self.sold, self.sideless, self.backlog], *kinds, sides]
 
 
 def of_instrument(
@@ -124,23 +128,24 @@ def of_instrument(
         traded: whether its trade feed was.
     """
     one, reasons = tally.sides[side], dict[str, str]()
+    observed = round_half_even(one.notional, per_cent)
     upper = round_half_even(tally.closing(side), per_cent) if traded else None
-    inconsistent = upper is not None and one.usd_cents > upper
+    inconsistent = upper is not None and observed > upper
     if upper is None:
         reasons["ub_usd_cents"] = "trades_incomplete"
     elif inconsistent:
         upper, reasons["ub_usd_cents"] = None, "bounds_inconsistent"
-    estimate = _estimate(tally, one, seconds, upper, told=told)
+    estimate = _estimate(tally, one, seconds, (observed, upper), per_cent, told=told)
     if estimate.reason:
         reasons["est"] = estimate.reason
-    if not one.usd_cents:
+    if not observed:
         reasons["all_share"] = "nothing_told"
     elif tally.sampling is None:
         reasons["all_share"] = "sampling_unknown"
     return LiquidationSums(
         count=one.count,
         qty_lots=one.qty,
-        obs_usd_cents=one.usd_cents,
+        obs_usd_cents=observed,
         order_price_count=one.order_price,
         ub_usd_cents=upper,
         report_seconds=len(one.sizes),
@@ -166,7 +171,13 @@ class _Estimate:
 
 
 def _estimate(
-    tally: Tally, one: SideTally, seconds: int, upper: int | None, *, told: bool
+    tally: Tally,
+    one: SideTally,
+    seconds: int,
+    bounds: tuple[int, int | None],
+    per_cent: int,
+    *,
+    told: bool,
 ) -> _Estimate:
     """Estimate what a throttled feed stands for.
 
@@ -179,6 +190,7 @@ def _estimate(
         return _Estimate("sampling_unknown")
     if not told:
         return _Estimate("partial")
+    observed, upper = bounds
     if upper is None:
         return _Estimate("no_upper_bound")
     found, reported = _Estimate(), len(one.sizes)
@@ -187,27 +199,25 @@ def _estimate(
         found.limit, found.reason = throttle.arrivals_limit(seconds), "saturated"
         return found
     if tally.sampling is SamplingClass.MAX_PER_SECOND:
-        usd = throttle.from_largest(one.sizes, seconds)
+        worth = throttle.from_largest(one.sizes, seconds)
     else:
-        usd = throttle.from_latest(reported, seconds, one.usd_cents, one.count)
-    found.usd_cents = None if usd is None else throttle.clipped(usd, one.usd_cents, upper)
+        worth = throttle.from_latest(reported, seconds, one.notional, one.count)
+    if worth is not None:
+        found.usd_cents = throttle.clipped(worth / per_cent, observed, upper)
     return found
 
 
-def over_venues(
-    tallies: Iterable[tuple[Tally, LiquidationSums]], side: LiquidatedSide
-) -> LiquidationSums:
+def over_venues(tallies: Iterable[tuple[Tally, LiquidationSums]]) -> LiquidationSums:
     """Add up one side over instruments: bounds are added, estimates are not.
 
     Args:
         tallies: of each instrument, with what `of_instrument` returned.
-        side: the liquidated one.
     """
     pairs = list(tallies)
     parts = [sums for _, sums in pairs]
     observed = sum(sums.obs_usd_cents for sums in parts)
     measured = sum(
-        tally.sides[side].usd_cents for tally, _ in pairs if tally.sampling is SamplingClass.ALL
+        sums.obs_usd_cents for tally, sums in pairs if tally.sampling is SamplingClass.ALL
     )
     upper = [sums.ub_usd_cents for sums in parts if sums.ub_usd_cents is not None]
     reasons = {"est": "bounds_only"}

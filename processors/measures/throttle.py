@@ -41,26 +41,26 @@ def arrivals_limit(seconds: int, confidence: float = CONFIDENCE) -> float:
     return -seconds * log1p(-((1 - confidence) ** (1 / seconds)))
 
 
-def from_latest(reported: int, seconds: int, usd_cents: int, count: int) -> float | None:
-    """Return the USD behind the latest liquidation of each second: count times mean size.
+def from_latest(reported: int, seconds: int, notional: int, count: int) -> float | None:
+    """Return what is behind the latest liquidation of each second: count times mean size.
 
     Args:
         reported: k, the seconds with a report.
         seconds: T, all of them.
-        usd_cents: sum of the reported ones.
+        notional: sum of the reported ones.
         count: how many they are.
     """
     expected = arrivals(reported, seconds)
     if expected is None:
         return None
-    return expected * usd_cents / count if count else 0.0
+    return expected * notional / count if count else 0.0
 
 
 def from_largest(sizes: Iterable[int], seconds: int) -> float | None:
-    """Return the USD behind the largest liquidation of each second.
+    """Return what is behind the largest liquidation of each second, in the unit of the sizes.
 
     Args:
-        sizes: one per second with a report, in hundredths of USD.
+        sizes: one per second with a report.
         seconds: T, all of them.
     """
     falling = sorted(sizes, reverse=True)

@@ -46,10 +46,13 @@ class CascadeOperator:
         levels: LevelSource | None = None,
     ) -> None:
         self._asset, self._lot, self._params = asset, units.lot, params
+        self._per_cent = units.notional_per_cent
         self._levels = levels
         self._recorder = CascadeRecorder(asset, units, params)
-        self._sides = [CascadeSide(asset, side, params) for side in SIDES]
-        self._baseline = Baseline(params.baseline_days, params.baseline_least_blocks)
+        self._sides = [CascadeSide(asset, side, params, self._per_cent) for side in SIDES]
+        self._baseline = Baseline(
+            params.baseline_days, params.baseline_least_blocks, self._per_cent
+        )
         self._watch = Watch(params.stale_seconds)
         self._tapes: dict[str, Tape] = {}
         self._reference: str | None = None
@@ -135,7 +138,7 @@ class CascadeOperator:
     def restore(self, head: Plain, parts: dict[str, bytes]) -> None:
         """Continue from a snapshot."""
         self._sides = [
-            CascadeSide(self._asset, side, self._params, state)
+            CascadeSide(self._asset, side, self._params, self._per_cent, state)
             for side, state in zip(SIDES, head["sides"], strict=True)
         ]
         self._baseline.load(head["baseline"], parts)

@@ -2,7 +2,8 @@
 
 Every 10 s the newest values go out, at the end of each minute the final ones. All instruments are
 perpetuals, also those without a tape. Open interest is compared in base coin at its own times: a
-value counts for two polling intervals and is null beyond. Source: definitions 5.12, traps 16 to 19.
+value counts for two of its venue's intervals and is null beyond (see `Polls`; prices, too).
+Source: definitions 5.12, traps 16 to 19.
 
 Settled here, where 5.12 leaves it open:
 - the ATR of the price's dead zone is that of bars as long as the window: a move of 4 h is nearly
@@ -37,7 +38,7 @@ from schemas.context import CONTEXT_TOPIC, MarketContext
 from schemas.market import Scope
 from schemas.units import US_PER_DAY, US_PER_MINUTE, US_PER_SECOND
 
-METHOD = "context/1.0.0"
+METHOD = "context/1.1.0"
 
 _USUAL_PART_US = 240 * US_PER_MINUTE
 _STREAMS: tuple[StreamName, ...] = ("ticker_stream", "trade_stream")

@@ -2,12 +2,14 @@
 
 One record a second carries every instrument and, for perpetuals and spot each, the sum over all
 members (`all`) and over those that were complete over the whole window of the measure (`common`).
+A member that was not there at any time of a window is none of it: without one the measure is null.
 The newest second goes out provisionally as soon as log time has passed it; each second is final
 once the watermark of every expected feed has passed its end by two seconds, or thirty seconds have
 gone by. Seconds in which no feed was there and nothing traded are counted but not sent.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from processors.cvd.member import DAY, MemberCvd, Sums, add_into, trade_sums
 from processors.feed_clock import LATENESS_US
@@ -24,16 +26,17 @@ from schemas.market import COVERING_STATES
 from schemas.topics import CVD
 from schemas.units import US_PER_MINUTE, US_PER_SECOND, round_half_even
 
-METHOD = "cvd/1.0.0"
+METHOD = "cvd/1.1.0"
 
 
-class _Measure:
-    """The values of one series at one second, before rounding."""
+class _Measure(NamedTuple):
+    """The values of a member at one second, before rounding; `present` as in `MemberCvd`."""
 
-    __slots__ = ("anchored", "day", "rolling", "step")
-
-    def __init__(self, step: Sums, day: Sums, anchored: Sums, rolling: list[Sums]) -> None:
-        self.step, self.day, self.anchored, self.rolling = step, day, anchored, rolling
+    present: int
+    step: Sums
+    day: Sums
+    anchored: Sums
+    rolling: list[Sums]
 
 
 class CvdOperator:
@@ -141,7 +144,7 @@ class CvdOperator:
         for name, member in self._members.items():
             traded = traded or second in member.open
             covered = feeds.members[name].coverage.within(start_us, start_us + US_PER_SECOND)
-            member.close(second, covered >= US_PER_SECOND)
+            member.close(second, covered)
         return traded
 
     def _is_covered(self, first: int, end: int, feeds: Feeds) -> bool:
@@ -152,14 +155,14 @@ class CvdOperator:
     def _jump(self, second: int) -> None:
         """Pass over seconds in which nobody was there and no window changes."""
         for member in self._members.values():
-            member.incomplete = second - 1
+            member.pass_over(second - 1)
         self._next_second = second
 
     # --- records out
 
     def _final(self, second: int, feeds: Feeds, cause: Cause) -> Output:
         measures = {
-            name: _Measure(member.step, member.day, member.anchored, member.rolling)
+            name: _Measure(member.present, member.step, member.day, member.anchored, member.rolling)
             for name, member in self._members.items()
         }
         states = {name: member.complete for name, member in self._members.items()}
@@ -183,19 +186,20 @@ class CvdOperator:
 
     def _provisional(self, second: int, feeds: Feeds, cause: Cause) -> Output:
         day_start = second // DAY * DAY
+        states = {
+            name: feed.state_at(feeds.now_us) in COVERING_STATES
+            for name, feed in feeds.members.items()
+        }
         measures = {}
         for name, member in self._members.items():
             closed_today = member.last_second >= day_start
             measures[name] = _Measure(
+                second if states[name] else member.present_at(second),
                 member.open.get(second, [0, 0, 0, 0]),
                 member.since(member.day if closed_today else [0] * 4, day_start, second),
                 member.since(member.anchored, 0, second),
                 [member.window_at(index, second) for index in range(len(WINDOWS))],
             )
-        states = {
-            name: feed.state_at(feeds.now_us) in COVERING_STATES
-            for name, feed in feeds.members.items()
-        }
         return self._record(second, (measures, states, []), False, feeds, cause)
 
     def _record(
@@ -245,19 +249,24 @@ class CvdOperator:
         key, composition = what
         names, complete = membership
         of, common = self._members, composition == "common"
+
+        def over(first: int) -> list[str]:
+            if common:
+                return [n for n in complete if of[n].common_over(first)]
+            return [n for n in names if measures[n].present >= first]
+
         rolling, counts = [], []
         for index, window in enumerate(WINDOWS):
-            behind = (
-                [n for n in complete if of[n].common_over(second - window + 1)] if common else names
-            )
+            behind = over(second - window + 1)
             rolling.append(self._sum([measures[name].rolling[index] for name in behind]))
             counts.append(len(behind))
-        today = second // DAY * DAY
-        for_day = [n for n in complete if of[n].common_over(today)] if common else names
-        since = [n for n in complete if of[n].incomplete < of[n].anchor] if common else names
-        behind = (
-            complete if common else [n for n in names if n in complete or any(measures[n].step)]
-        )
+        for_day = over(second // DAY * DAY)
+        if common:
+            since = [n for n in complete if of[n].incomplete < of[n].anchor]
+            behind = complete
+        else:
+            since = [n for n in names if measures[n].present]
+            behind = [n for n in names if n in complete or any(measures[n].step)]
         return CvdSeries(
             scope=key.scope,
             venue=key.venue,

@@ -82,12 +82,12 @@ class FootprintOperator:
             if trades[-1][0] < start_us + self._base_us:
                 yield start_us, batch
                 return
-        times = [trade[0] for trade in trades] + [row[0] for row in excluded]
+        times = [trade[0] for trade in trades] + [one.time_us for one in excluded]
         starts = {self._ledger.floor(time_us) for time_us in times}
         for start_us in sorted(starts):
             end_us = start_us + self._base_us
             first, last = bisect_left(trades, (start_us,)), bisect_left(trades, (end_us,))
-            part = [row for row in excluded if start_us <= row[0] < end_us]
+            part = [one for one in excluded if start_us <= one.time_us < end_us]
             block = Block(trades[first:last]) if first < last else None
             yield start_us, batch._replace(block=block, excluded=part)
 
@@ -141,8 +141,10 @@ class FootprintOperator:
                 if frontier_us < min(feed.began_us for feed in members):
                     continue  # what was sent before its first record may still come
                 start_us = self._first_bar(members)
-            # After a day without records the bars in between are left out: nobody was there.
-            start_us = max(start_us, self._ledger.floor(frontier_us - US_PER_DAY))
+            resumed_us = self._ledger.floor(min(frontier_us, feeds.now_us) - US_PER_DAY)
+            if start_us < resumed_us:
+                outputs += self._skip(key, members, (start_us, resumed_us), moment)
+                start_us = resumed_us
             self._next_close[key] = start_us
             while start_us + self._base_us <= frontier_us:
                 outputs += self._close(key, members, start_us, moment)
@@ -157,9 +159,32 @@ class FootprintOperator:
     def _first_bar(self, members: Members) -> int:
         """Return the first bar of a scope: that of its first trade or watermark."""
         first_us = min(feed.began_us for feed in members)
-        traded_us = self._ledger.first_traded({feed.name for feed in members})
-        start_us = self._ledger.floor(first_us if traded_us is None else min(first_us, traded_us))
+        traded = self._ledger.traded({feed.name for feed in members})
+        start_us = self._ledger.floor(min([first_us, *traded]))
         return max(start_us, self._ledger.archived_until_us)
+
+    def _skip(
+        self, key: ScopeKey, members: Members, span: tuple[int, int], moment: Moment
+    ) -> list[Output]:
+        """Close what was open when a day or more without records began.
+
+        These are the base bars up to the last one with trades, and the wider bars around it that
+        end within the span. The bars after them are left out: nobody was there. The record that
+        ends the pause has no trade that is as old as the span.
+        """
+        start_us, resumed_us = span
+        outputs: list[Output] = []
+        names = {feed.name for feed in members}
+        traded_us = [at for at in self._ledger.traded(names) if start_us <= at < resumed_us]
+        if traded_us:
+            for base_us in range(start_us, traded_us[-1] + self._base_us, self._base_us):
+                outputs += self._close(key, members, base_us, moment)
+            start_us = traded_us[-1] + self._base_us
+        for lane in self._lanes.wide:
+            end_us = start_us + -start_us % lane.interval_us
+            if start_us < end_us <= resumed_us:
+                outputs += self._close_wide(lane, key, members, end_us, moment)
+        return outputs
 
     def _close(
         self, key: ScopeKey, members: Members, start_us: int, moment: Moment
@@ -173,11 +198,16 @@ class FootprintOperator:
         self._lanes.coarse.discard(key, start_us)
         for lane in self._lanes.wide:
             if end_us % lane.interval_us == 0:
-                window = Window(key, lane.interval_us, end_us - lane.interval_us)
-                bar = self._ledger.wide(key, members, window[1:3], end_us)
-                outputs += self._writer.final(window, members, bar, moment)
-                lane.discard(key, window.start_us)
+                outputs += self._close_wide(lane, key, members, end_us, moment)
         return outputs
+
+    def _close_wide(
+        self, lane: Lane, key: ScopeKey, members: Members, end_us: int, moment: Moment
+    ) -> list[Output]:
+        window = Window(key, lane.interval_us, end_us - lane.interval_us)
+        bar = self._ledger.wide(key, members, window[1:3], end_us)
+        lane.discard(key, window.start_us)
+        return self._writer.final(window, members, bar, moment)
 
     def _send(
         self, lane: Lane, members: Members, window: Window, moment: Moment, *, in_advance: bool

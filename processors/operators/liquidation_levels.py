@@ -33,7 +33,7 @@ from schemas.liquidation_levels import LIQUIDATION_LEVELS_TOPIC, LiquidationLeve
 from schemas.liquidations import LiquidatedSide
 from schemas.units import US_PER_DAY
 
-METHOD = "liquidation_levels/1.0.0"
+METHOD = "liquidation_levels/1.1.0"
 
 
 class LiquidationLevelsOperator:

@@ -2,8 +2,9 @@
 
 Per instrument and over all perpetuals, by liquidated side: what was told (a lower bound, and exact
 only where the feed tells all), what aggressors took in the closing direction of the same venue, or
-on an unknown side (an upper bound), and an estimate for throttled feeds. Over venues bounds are
-added, estimates are not. Where the bounds contradict each other, only what was told is published.
+on an unknown side, and what insurance or ADL took over (an upper bound), and an estimate for
+throttled feeds. Over venues bounds are added, estimates are not. Where the bounds contradict each
+other, only what was told is published.
 
 State: one minute of sums (at most 60 sizes a side and instrument) and one open cluster a side; some
 kilobytes an asset. Source: definitions 5.9.
@@ -41,7 +42,7 @@ from schemas.liquidations import BACKLOG, LiquidatedSide
 from schemas.market import Scope
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
 
-METHOD = "liquidations/1.0.0"
+METHOD = "liquidations/1.1.0"
 
 
 class _Span(NamedTuple):
@@ -79,7 +80,7 @@ class LiquidationOperator:
         self._asset, self._lot, self._per_cent = asset, units.lot, units.notional_per_cent
         self._params = params
         self._hash = params_hash(units, params)
-        self._clusters = {side: Clusters(asset, side, params) for side in SIDES}
+        self._clusters = {side: Clusters(asset, side, params, self._per_cent) for side in SIDES}
         self._minute: _Span | None = None
 
     def on_second(self, second: Second) -> list[Output]:
@@ -95,8 +96,7 @@ class LiquidationOperator:
             if tally is None:
                 tally = minute.tallies[member.name] = Tally()
             any_row |= tally.take_rows(member.liquidations, member.sampling)
-            columns = member.columns
-            tally.take_trades(columns.aggressor_notional, columns.unknown_notional)
+            tally.take_trades(member.columns.aggressor_notional, member.sideless)
         minute.told.add(second)
         minute.traded.add(second)
         clusters = self._clustered(second, members)
@@ -162,8 +162,7 @@ class LiquidationOperator:
         for member in members:
             tally = span.tallies[member.name] = Tally()
             tally.take_rows(member.liquidations, member.sampling)
-            columns = member.columns
-            tally.take_trades(columns.aggressor_notional, columns.unknown_notional)
+            tally.take_trades(member.columns.aggressor_notional, member.sideless)
         keys = {member.name: member.key for member in members}
         completeness = span.told.record(span.tallies)
         return self._record(second, span, keys, completeness, clusters)
@@ -238,7 +237,7 @@ class LiquidationOperator:
         minute, clusters = head
         self._minute = None if minute is None else _Span.load(minute)
         for side, state in zip(SIDES, clusters, strict=True):
-            self._clusters[side] = Clusters(self._asset, side, self._params, state)
+            self._clusters[side] = Clusters(self._asset, side, self._params, self._per_cent, state)
 
     def keeps(self, part: str) -> bool:
         """Return False: there are no parts."""
@@ -273,8 +272,9 @@ def _one_series(
     if behind and not composition:
         by_side = [sums[behind[0], side] for side in SIDES]
     elif behind:
-        pairs = {side: [(tallies[name], sums[name, side]) for name in behind] for side in SIDES}
-        by_side = [over_venues(pairs[side], side) for side in SIDES]
+        by_side = [
+            over_venues((tallies[name], sums[name, side]) for name in behind) for side in SIDES
+        ]
     return LiquidationSeries(
         scope=key.scope,
         venue=key.venue,

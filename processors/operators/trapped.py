@@ -38,7 +38,7 @@ from schemas.liquidations import LiquidatedSide
 from schemas.trapped import TRAPPED_TOPIC, TrappedPositions, TrappedRow
 from schemas.units import US_PER_DAY, round_half_even
 
-METHOD = "trapped/1.0.0"
+METHOD = "trapped/1.1.0"
 
 
 class TrappedOperator:

@@ -14,7 +14,7 @@ from schemas.outcomes import OUTCOMES_TOPIC, OutcomeOf, OutcomeRecord, WorthAt
 from schemas.setups import SetupKind, SetupRecord, SetupSide, SetupState, SetupVariant
 from schemas.units import US_PER_DAY
 
-METHOD = "outcomes/1.0.0"
+METHOD = "outcomes/1.1.0"
 
 _SETUPS = {
     SetupKind.ABSORPTION_AT_LEVEL: OutcomeOf.ABSORPTION_AT_LEVEL,
@@ -27,6 +27,9 @@ _CASCADES = {
     CascadeState.FAILED: OutcomeOf.CASCADE_FAILED,
     CascadeState.FADED: OutcomeOf.CASCADE_FADED,
 }
+_GOING_ON = (None, CascadeState.SUSPENDED)
+"""A record of one of these before its state tells of nothing that has just been entered."""
+
 _SECONDS = {variant: seconds for seconds, variant in VARIANTS.items()}
 _SIGNS = {side: sign for sign, side in SIDES.items()}
 
@@ -48,14 +51,15 @@ def kind_of(setup: str, variant: SetupVariant, side: SetupSide) -> Kind | None:
 def course_of(record: object) -> Course | None:
     """Return the course that a record begins: a setup that a bar held as triggered, or a cascade.
 
-    A cascade begins one with the record of its terminal state.
+    A cascade begins one with the record that enters its terminal state; back in that after a
+    suspension it has ended before.
     """
     match record:
         case SetupRecord(state=SetupState.TRIGGERED, provisional=False):
             kind = kind_of(record.setup, record.variant, record.side)
             name = f"{record.venue}:{record.symbol}"
             return Course(id=record.id, kind=kind, name=name, event_us=record.event_time_us)
-        case Cascade() if record.previous_state is not None and record.state in _CASCADES:
+        case Cascade() if record.previous_state not in _GOING_ON and record.state in _CASCADES:
             return Course(
                 id=record.id,
                 kind=Kind(_CASCADES[record.state], min(VARIANTS), int(record.liquidated_side)),

@@ -28,7 +28,7 @@ from schemas.books import BookBatch
 from schemas.footprints import FootprintBar
 from schemas.lineage import InputRange, revision_of
 from schemas.liquidations import LiquidationBatch, LiquidationRow, SamplingClass
-from schemas.market import COVERING_STATES, FeedState
+from schemas.market import COVERING_STATES, TAKE_OVERS, FeedState
 from schemas.ops import QualityKind
 from schemas.tickers import TickerBatch
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
@@ -78,6 +78,11 @@ class Joiner:
     def take_trades(self, accepted: Accepted, cause: Cause) -> None:
         """Take in the new trades of a batch; late ones are told of by the footprints."""
         self._first_trade_us = self._first_trade_us or self._feeds.now_us
+        for one in accepted.excluded:
+            number = one.time_us // US_PER_SECOND
+            if one.order_class in TAKE_OVERS and number >= self._next:
+                sums = self._second(number, cause).taken_over
+                sums[accepted.member] = sums.get(accepted.member, 0) + one.notional
         if accepted.block is None:
             return
         trades = accepted.block.trades
@@ -273,6 +278,7 @@ class Joiner:
             aggregate=known.aggregate,
             trade_stream=_stream(feed, start_us, bool(trades)),
             trades=trades,
+            taken_over=opened.taken_over.get(name, 0),
             book_stream=_stream(book, start_us, bool(books)),
             books=books,
             book=newest if usable else None,

@@ -21,6 +21,7 @@ class OpenSecond:
     """A second that is not over: what came of it, by instrument."""
 
     trades: dict[str, list[Trade]] = field(default_factory=dict)
+    taken_over: dict[str, int] = field(default_factory=dict)
     books: dict[str, list[BookView]] = field(default_factory=dict)
     liquidations: dict[str, list[Liquidation]] = field(default_factory=dict)
     tickers: dict[str, TickerBatch] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class OpenSecond:
         """Return everything as plain values for a snapshot."""
         return [
             self.trades,
+            self.taken_over,
             msgspec.to_builtins([self.books, self.liquidations, self.tickers]),
             [[*place, *span] for place, span in self.offsets.items()],
         ]
@@ -37,10 +39,11 @@ class OpenSecond:
     @classmethod
     def load(cls, values: Plain) -> "OpenSecond":
         """Return what `dump` was taken of."""
-        trades, others, offsets = values
+        trades, taken_over, others, offsets = values
         books, liquidations, tickers = msgspec.convert(others, _Others)
         return cls(
             {name: [_trade(one) for one in of] for name, of in trades.items()},
+            taken_over,
             books,
             liquidations,
             tickers,

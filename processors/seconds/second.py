@@ -50,12 +50,15 @@ class BookView:
 
 
 class Liquidation(NamedTuple):
-    """One liquidation on the asset's lot grid; `usd_cents` is quantity times its price."""
+    """One liquidation on the asset's lot grid; `notional` is quantity times its price.
+
+    It is in ticks x lots like that of trades, so that sums can be compared and are rounded once.
+    """
 
     time_us: int
     side: LiquidatedSide
     qty: int
-    usd_cents: int
+    notional: int
     price: str
     price_kind: PriceKind
     sampling: SamplingClass
@@ -86,12 +89,14 @@ class MemberSecond:
     in a list lies inside the second, in order: trades in tape order, books by time. `book` and
     `ticker` are the newest up to its end, from whatever second; `book` is None unless it is valid
     and its stream was there at the end, and `ticker` is without what `ticker_refused` names.
+    `taken_over` is what insurance and ADL took, in ticks x lots: it is in no trades.
     """
 
     key: ScopeKey
     aggregate: ScopeKey
     trade_stream: StreamSecond | None = None
     trades: Sequence[Trade] = ()
+    taken_over: int = 0
     book_stream: StreamSecond | None = None
     books: Sequence[BookView] = ()
     book: BookView | None = None
@@ -114,6 +119,14 @@ class MemberSecond:
         if self._columns is None:
             self._columns = Columns(self.trades)
         return self._columns
+
+    @property
+    def sideless(self) -> int:
+        """What may have closed a position of either side, in ticks x lots.
+
+        Trades of unknown side, and take-overs, which have no aggressor.
+        """
+        return self.columns.unknown_notional + self.taken_over
 
 
 @dataclass(slots=True)

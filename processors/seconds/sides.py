@@ -156,23 +156,28 @@ def _check_side(
 def liquidations_of(batch: LiquidationBatch, units: AssetUnits) -> list[Liquidation]:
     """Return the rows of a batch as operators see them.
 
+    A price between two ticks (an average of fills) can only make the notional no whole number of
+    ticks x lots; it is rounded to one, half to even.
+
     Raises:
         ValueError: a row has a number that no liquidation can have.
     """
     lot = steps_in(batch.lot, units.lot)
+    if not batch.rows:
+        return []
+    per_quote = 100 * units.notional_per_cent
     found = []
     for time_us, price, qty, side, _, flags in batch.rows:
         check_time(batch, time_us)
-        notional = parse_decimal(price) * qty * Decimal(batch.lot)
-        if not 0 < notional < MOST_NOTIONAL or not 0 < qty * lot < MAX_QTY:
+        quote = parse_decimal(price) * qty * Decimal(batch.lot)
+        if not 0 < quote < MOST_NOTIONAL or not 0 < qty * lot < MAX_QTY:
             raise ValueError(f"liquidation of {qty} lots at {price[:40]}")
-        cents = int((notional * 100).to_integral_value(ROUND_HALF_EVEN))
         found.append(
             Liquidation(
                 time_us,
                 LiquidatedSide(side),
                 qty * lot,
-                cents,
+                int((quote * per_quote).to_integral_value(ROUND_HALF_EVEN)),
                 price,
                 batch.price_kind,
                 batch.sampling_class,

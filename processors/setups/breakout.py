@@ -1,8 +1,8 @@
 """Setup 4: price leaves a range upwards, with delta.
 
 On the bars of the reference instrument: price, delta and stacks are of one tape, so that another
-venue's outage cannot look like a breakout. CVD is that of all perpetuals that were there over its
-whole 15 minutes.
+venue's outage cannot look like a breakout. CVD is that of all perpetuals that were there over both
+15 minutes that are compared, so that it cannot look like rising CVD either.
 
 - ARMED: the newest 60 bars are a range: not wider than 6 ATR (of its last 14 bars), and each side
   was touched twice or more. A touch is a run of bars that reach within a quarter of an ATR of the

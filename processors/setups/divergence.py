@@ -2,14 +2,15 @@
 
 On the bars and levels of the reference instrument, and the divergences of all perpetuals together,
 which are over the instruments that were there all the time. Divergence and exhaustion are events of
-one-minute bars in both variants; the variant says by which bars they are counted.
+one-minute bars in both variants; the variant says by which bars they are counted. So both may come
+within one bar of five minutes.
 
 - ARMED: a pivot low within 10 bp of a known level of volume profiles is confirmed. (Older pivots
   are none here: in a range, every pivot is near one.) Disarmed by a later pivot that is not near
   one, and after 20 bars.
 - TRIGGERED: a bullish divergence of all perpetuals is confirmed, `strong` or of two venues or more.
 - CONFIRMED: sellers are exhausted in the bar or sequence form, of the reference instrument or all
-  perpetuals, after that and within 5 bars.
+  perpetuals, in a later minute than that and within 5 bars.
 - INVALIDATED: the divergence is, which is: CVD has passed its earlier extreme with price at the
   second pivot or beyond. Where the divergence is not followed any longer (an hour, or the end of
   the UTC day, whose CVD it is of), the setup is over as it is after its 20 bars.
@@ -37,6 +38,7 @@ from schemas.setups import SetupKind
 
 _FORMS = ("bar", "sequence")
 _BARS = "armed_bars"
+_DIVERGED_US = "diverged_us"
 
 
 class DeltaDivergence:
@@ -73,7 +75,7 @@ class DeltaDivergence:
     def _armed(self, sight: Sight, life: Life) -> Move | None:
         found = self._divergence(sight)
         if found is not None:
-            life.origin = found.id
+            life.origin, life.marks[_DIVERGED_US] = found.id, found.event_time_us
             names = ("venues_agree", "strong", "cvd_change_lots")
             life.values |= {name: found.values.get(name) for name in names}
             life.venues, life.venues_expected = list(found.venues), list(found.venues_expected)
@@ -124,13 +126,14 @@ class DeltaDivergence:
         return None
 
     def _confirm(self, sight: Sight, life: Life) -> Move | None:
-        if life.state is not TRIGGERED or not 0 < life.bars <= self._params.exhaustion_bars:
+        if life.state is not TRIGGERED or life.bars > self._params.exhaustion_bars:
             return None
         for event in sight.events:
             if (
                 event.kind is EventKind.EXHAUSTION
                 and event.form in _FORMS
                 and event.side is sight.against
+                and event.event_time_us > life.marks[_DIVERGED_US]
                 and _key(event) in (PERP, sight.key)
             ):
                 life.note(event.id)

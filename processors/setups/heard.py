@@ -1,13 +1,14 @@
 """What the operators before it have told: events, cascades, CVD, conviction.
 
 State: the events since the last bar of each variant, the newest record of each side of cascades and
-of the conviction, and six minutes of CVD.
+of the conviction, and six minutes of CVD by perpetual.
 """
 
 from collections import deque
 
 import msgspec
 
+from processors.events.writer import scope_name
 from processors.plain import Plain
 from processors.scopes import PERP, ScopeKey
 from processors.seconds.second import Second
@@ -16,6 +17,7 @@ from processors.setups.wave import Wave, wave_of
 from schemas.cascades import Cascade
 from schemas.cvd_structure import Conviction, CvdStructure
 from schemas.events import EventKind, FlowEvent
+from schemas.market import Scope
 from schemas.units import US_PER_MINUTE
 
 CVD_SECONDS = 900
@@ -34,7 +36,7 @@ class Heard:
     def __init__(self, intervals_us: tuple[int, ...]) -> None:
         self.events: dict[int, list[FlowEvent]] = {one: [] for one in intervals_us}
         self.waves: dict[int, Wave] = {}
-        self._cvd: deque[tuple[int, int | None]] = deque(maxlen=_CVD_MINUTES)
+        self._cvd: deque[tuple[int, dict[str, int]]] = deque(maxlen=_CVD_MINUTES)
         self._conviction: tuple[int, Conviction | None] = (0, None)
 
     def take(self, second: Second) -> dict[ScopeKey, list[FlowEvent]]:
@@ -57,12 +59,16 @@ class Heard:
 
     def _take_structure(self, structure: CvdStructure) -> None:
         self._conviction = (structure.bar_end_us, leading(structure.convictions))
+        common: list[str] = []
+        deltas: dict[str, int] = {}
         for series in structure.series:
             key = ScopeKey(series.scope, series.venue, series.symbol)
+            [share] = [one for one in series.shares if one.window_seconds == CVD_SECONDS]
             if key == PERP and series.composition == "common":
-                for share in series.shares:
-                    if share.window_seconds == CVD_SECONDS:
-                        self._cvd.append((structure.bar_end_us, share.delta_lots))
+                common = share.venues
+            elif key.scope is Scope.VENUE and share.delta_lots is not None:
+                deltas[scope_name(key)] = share.delta_lots
+        self._cvd.append((structure.bar_end_us, {name: deltas[name] for name in common}))
 
     def conviction(self, now_us: int) -> Conviction | None:
         """Return the conviction that counts now, None where there is no young one."""
@@ -70,10 +76,15 @@ class Heard:
         return found if now_us - end_us < _FRESH_US else None
 
     def cvd_change(self, now_us: int, interval_us: int) -> int | None:
-        """Return how CVD over 15 minutes has changed since the bar before, None where unknown."""
+        """Return how CVD over 15 minutes has changed since the bar before, None where unknown.
+
+        It is of the perpetuals that were there over both 15 minutes: one that goes away or comes
+        back changes nothing.
+        """
         known = dict(self._cvd)
-        now, before = known.get(now_us), known.get(now_us - interval_us)
-        return None if now is None or before is None else now - before
+        now, before = known.get(now_us, {}), known.get(now_us - interval_us, {})
+        both = now.keys() & before.keys()
+        return sum(now[name] - before[name] for name in both) if both else None
 
     def forget(self, interval_us: int) -> None:
         """Let a bar of a variant close: its events have been looked at."""

@@ -13,7 +13,10 @@ from processors.setups.params import SetupParams
 from processors.units import AssetUnits
 from schemas.setups import SETUPS_TOPIC, SetupKind, SetupRecord, SetupSide, SetupVariant
 
-VERSION = "1.0.0"
+VERSIONS = dict.fromkeys(SetupKind, "1.0.0") | {
+    SetupKind.DELTA_DIVERGENCE: "1.1.0",
+    SetupKind.BREAKOUT_WITH_DELTA: "1.1.0",
+}
 SIDES = {1: SetupSide.LONG, -1: SetupSide.SHORT}
 VARIANTS = {60: SetupVariant.ONE_MINUTE, 300: SetupVariant.FIVE_MINUTES}
 """The variants by the seconds of their bars."""
@@ -78,7 +81,7 @@ class SetupWriter:
             nulls["weight"] = "conviction_unknown"
         low, high = life.level or (None, None)
         record = SetupRecord(
-            **derived(second, f"setup.{kind.value}/{VERSION}", self._hash),
+            **derived(second, f"setup.{kind.value}/{VERSIONS[kind]}", self._hash),
             is_final=not change.provisional,
             id=":".join(map(str, ("setup", *words))),
             setup=kind,

@@ -19,8 +19,8 @@ class Sight:
     `bar` is mirrored, None inside a bar and where the bar is partial or missing. `price` and levels
     are as they are. `events` are those since the last bar of the variant, `levels` asks for the
     known ones, `wave` is the newest cascade of the side's victims, `cvd_change` the change of the
-    rolling 15 minutes over the bar, None where unknown. `leads` says whether the instrument is the
-    reference, `done` what the last setup here was of.
+    rolling 15 minutes over the bar, of the perpetuals that both have, None where unknown. `leads`
+    says whether the instrument is the reference, `done` what the last setup here was of.
     """
 
     sign: int

@@ -119,7 +119,8 @@ class Sender(Protocol):
                 those that were are then there twice.
             PayloadError: a record that no log takes (too large); sending it again does not help,
                 and nothing was appended.
-            ConfigurationError: an unknown topic or partition; nothing was appended.
+            ConfigurationError: an unknown topic or partition, or one that we may not write to and
+                never could; nothing was appended there.
         """
         ...
 

@@ -70,7 +70,7 @@ class CollectorMetrics:
         )
         self.clock_offset = Gauge(
             "perptape_collector_clock_offset_seconds",
-            "Least lag in a stream's newest summary: below zero our clock is behind the venue's.",
+            "Least lag of all streams in a minute: below zero our clock is behind the venue's.",
             feed,
             registry=registry,
         )

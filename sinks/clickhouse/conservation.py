@@ -6,7 +6,8 @@ from typing import Any, Protocol
 from schemas.units import US_PER_MINUTE
 from sinks.clickhouse.client import DATABASE, Table
 
-LOOK_BACK_US = 60 * US_PER_MINUTE
+LOOK_BACK_US = 70 * US_PER_MINUTE
+"""A bar of an hour is looked at for ten minutes, twice at the sink's pace."""
 SETTLE_US = 3 * US_PER_MINUTE
 """A correction changes several records, the last of them within 30 s; the sink lingers for 10 s."""
 
@@ -38,11 +39,11 @@ class Readable(Protocol):
 
 
 def count_broken_bars(store: Readable, now_us: Callable[[], int]) -> int:
-    """Return how many final bars of the last hour are broken.
+    """Return how many final bars of the last 70 minutes are broken.
 
-    Bars that begin within the hour and have been over for three minutes: of a minute, five, fifteen
-    and, at its end, of the hour. Takes five seconds of one core at most; of twelve assets with
-    seven series each (an hour out of twelve) it took one to three.
+    Bars that began within them and have been over for three minutes: of a minute, five, fifteen and
+    an hour. What is longer is made of these. Takes five seconds of one core at most; of twelve
+    assets with seven series each (an hour out of twelve) it took one to three.
 
     Args:
         store: migrated.

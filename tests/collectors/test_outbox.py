@@ -364,6 +364,31 @@ async def test_a_disk_that_refuses_leaves_the_memory_and_is_tried_again(
     }
 
 
+async def test_a_disk_that_takes_a_part_of_what_is_in_flight_costs_nothing(
+    open_spool: OpenSpool,
+) -> None:
+    log, time = AbsentLog(waits=True), Hours()
+    box = outbox(log, open_spool(10**7), time)
+    put(box, 0, 1)
+    box.put_drops("test", [Drop("oversized", "", b"x" * 60_000, 60_000, BASE_US)])
+    put(box, 2, 3)
+    sender = asyncio.create_task(box.run())
+    await log.asked.wait()
+    time.now = 2.0
+    with no_file_larger_than(30_000):
+        put(box, 4)
+    assert (box.spooled, box.waiting) == (2, 4)
+    time.now = 7.0
+    put(box, 5)
+    assert (box.spooled, box.waiting) == (7, 0)
+    sender.cancel()
+    await asyncio.gather(sender, return_exceptions=True)
+    box.close()
+    await outbox(later := FlakyLog(), open_spool(10**7)).flush()
+    assert numbers(later.kept) == list(range(6))
+    assert len(later.kept) == 7
+
+
 @pytest.mark.parametrize(("place", "least"), [(0.67, 4), (0.0, 0)])
 async def test_damage_found_at_the_start_is_put_on_record(
     place: float, least: int, open_spool: OpenSpool, tmp_path: Path

@@ -247,6 +247,16 @@ def test_liquidations_from_before_the_connection_are_marked_and_remembered() -> 
     assert rows(BASE_US + US_PER_SECOND) == []
 
 
+def test_the_age_of_liquidations_from_before_the_connection_is_no_lag() -> None:
+    session = new_session(bybit(), Channel.LIQUIDATIONS)
+    for at_ms in (BASE_MS - 7_200_000, BASE_MS + 40):
+        session.on_frame(liquidation(at_ms, ("Buy", "2", "59000")), BASE_US + 50_000)
+    events = session.on_tick(BASE_US + 11 * US_PER_SECOND).events
+    (found,) = [one.summary for one in events if one.summary]
+    assert (found.messages, found.items) == (2, 2)
+    assert (found.lag_p50_us, found.lag_p99_us, found.clock_offset_us) == (10_000,) * 3
+
+
 def test_a_ticker_is_put_together_from_what_changed() -> None:
     session = new_session(bybit(), Channel.TICKER)
 
@@ -393,6 +403,23 @@ def test_every_lane_gives_a_summary_of_its_ten_seconds() -> None:
     assert (first.lag_p50_us, first.lag_p99_us, first.clock_offset_us) == (30_000,) * 3
     assert 9 <= first.items <= 11
     assert first.feed_state is FeedState.LIVE
+
+
+def test_late_are_items_and_a_best_price_is_none() -> None:
+    books = new_session(bybit(), Channel.BOOK, Channel.TOP)
+    trades = new_session(all_feeds()["binance.usdm"], Channel.TRADES)
+    best = [top(n, BASE_MS + at, ("100.0", "4"), ("100.1", "2")) for n, at in ((1, 900), (2, 100))]
+    counted = []
+    for session, frames in (
+        (books, [snapshot(7, BASE_MS + 1000), *best]),
+        (trades, [agg_trade(10, 900), agg_trade(11, 100)]),  # behind the watermark, 400
+    ):
+        for frame in frames:
+            session.on_frame(frame, BASE_US + US_PER_SECOND)
+        events = session.on_tick(BASE_US + 12 * US_PER_SECOND).events
+        (found,) = [one.summary for one in events if one.summary]
+        counted.append((found.messages, found.items, sum(found.late)))
+    assert counted == [(3, 1, 0), (2, 2, 1)]
 
 
 def test_a_stream_that_is_acknowledged_and_then_silent_is_asked_for_again_and_on_record() -> None:

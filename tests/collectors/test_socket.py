@@ -1,12 +1,80 @@
-"""The web socket to a venue, closed whatever happens."""
+"""The web socket to a venue: refused in our words whatever is there, closed whatever happens."""
 
 import asyncio
 
+import pytest
 from websockets.server import ServerProtocol
 
+from collectors.refusals import MAX_PAUSE_SECONDS
 from collectors.socket import open_socket
+from runtime.errors import (
+    ConfigurationError,
+    PerptapeError,
+    RateLimited,
+    RefusedError,
+    TransportError,
+)
+from tests.collectors.answering import answering
 
 LONG = 30.0
+NOWHERE = b"ws://" + b"a" * 70 + b".com/"
+
+
+async def refused(head: bytes) -> PerptapeError:
+    """Return what a venue is to us that answers a handshake with this."""
+    async with answering(head) as port:
+        with pytest.raises(PerptapeError) as raised:
+            async with open_socket("a venue", f"ws://127.0.0.1:{port}/"):
+                pass
+        return raised.value
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        b"https://www.venue.com/restricted",
+        b"/restricted",
+        b"http://[bad",
+        b"ws://127.0.0.1:99999/",
+        NOWHERE,
+        b"a\r\nLocation: b",
+    ],
+    ids=["page", "loop", "no address", "no port", "no host", "two"],
+)
+async def test_a_redirect_to_where_no_socket_is_is_tried_again(location: bytes) -> None:
+    error = await refused(b"302 Found\r\nLocation: " + location)
+    assert type(error) is TransportError
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [
+        (b"7", 7.0),
+        (b"5\r\nRetry-After: 60", 60.0),
+        (b"0", 1.0),
+        (b"9" * 400, MAX_PAUSE_SECONDS),
+        ("²".encode(), 120.0),
+        (b"soon", 120.0),
+    ],
+    ids=["seconds", "two", "none", "for ever", "no digit", "words"],
+)
+async def test_a_venue_that_refuses_says_within_bounds_when_to_come_back(
+    after: bytes, seconds: float
+) -> None:
+    error = await refused(b"418 Enough\r\nRetry-After: " + after)
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_seconds == seconds
+
+
+async def test_a_place_that_is_not_served_is_refused() -> None:
+    assert isinstance(await refused(b"451 Not Here"), RefusedError)
+
+
+@pytest.mark.parametrize("url", ["https://venue.com/", "ws://", "ws://venue.com:99999/", "ws://["])
+async def test_an_address_of_ours_that_is_none_is_ours_to_change(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a web-socket address"):
+        async with open_socket("a venue", url):
+            pass
 
 
 class Mute:

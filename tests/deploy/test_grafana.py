@@ -285,6 +285,55 @@ def test_bars_that_were_compared_are_shown_by_class_the_broken_ones_first(
     )
 
 
+@pytest.mark.parametrize("title", ["Streams", "Lag", "Clock offset", "Books that cannot be used"])
+def test_a_stream_of_spot_is_not_that_of_a_perpetual_of_the_same_name(
+    store: Store, title: str
+) -> None:
+    store.command(
+        "INSERT INTO instruments_log (asset, venue, symbol, kind, tick, lot) VALUES ('BOTH',"
+        " 'bybit', 'A', 'spot', 1, 1), ('BOTH', 'bybit', 'A-PERP', 'linear_perpetual', 1, 1)"
+    )
+    store.command(
+        "INSERT INTO feed_summaries_log (asset, venue, symbol, stream, from_time, feed_state,"
+        " lag_p50_us, clock_offset_us) SELECT 'BOTH', 'bybit', arrayJoin(['A', 'A-PERP']),"
+        f" 'trade.A', fromUnixTimestamp64Milli(toInt64({START_MS})), 'live', 7, 7"
+    )
+    (sql,) = [target["rawSql"] for _, name, target in QUERIES if name == title]
+    for kinds, symbols in ((["spot"], {"A"}), (["spot", "perp"], {"A", "A-PERP"})):
+        values = {"asset": ["BOTH"], "venue": ["bybit"], "kind": kinds}
+        rows = store.query(fill(sql, START_MS, END_MS, values)).rows
+        assert {row[1].removesuffix(" p50") for row in rows} == {
+            f"bybit {symbol} trade.A" for symbol in symbols
+        }
+
+
+def test_worth_of_setups_is_that_of_the_last_day_shown(store: Store) -> None:
+    day_ms = 86_400_000
+    store.command(
+        "INSERT INTO setup_worth_log (asset, as_of, revision, n) SELECT 'DAYS',"
+        f" fromUnixTimestamp64Milli(toInt64({START_MS} + {day_ms} * number)), number, number"
+        " FROM numbers(3)"
+    )
+    (sql,) = [target["rawSql"] for _, title, target in QUERIES if title == "Worth"]
+    for day in range(3):
+        until_ms = END_MS + day_ms * day
+        found = store.query(fill(sql, until_ms - 60_000, until_ms, {"asset": ["DAYS"]}))
+        assert [row[found.column_names.index("n")] for row in found.rows] == [day]
+
+
+def test_a_column_of_estimated_levels_is_its_newest_map_alone(store: Store) -> None:
+    """A row that the newest map has no more is not shown; both sides of a row are added."""
+    store.command(
+        "INSERT INTO liquidation_levels_log (asset, minute_start, tick, lot, rows_ticks, rows_side,"
+        " rows_est_usd_cents) SELECT 'LEVELS', fromUnixTimestamp64Milli(toInt64("
+        f"{START_MS} + 60000 * number)), 1, 1, if(number = 0, [90, 110], [90, 90]),"
+        " ['long', 'short'], [100, 200 + number] FROM numbers(2)"
+    )
+    (sql,) = [target["rawSql"] for _, title, target in QUERIES if title == "Estimated levels"]
+    asked = fill(sql, START_MS, END_MS, {"asset": ["LEVELS"]}, 3_600_000)
+    assert [row[1:] for row in store.query(asked).rows] == [("90", 3.01)]
+
+
 def test_what_is_conserved_is_zero(store: Store, choices: dict[tuple[str, int], Values]) -> None:
     for page, title, target in QUERIES:
         if title.startswith("Conservation"):

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 
@@ -19,9 +19,8 @@ pytestmark = needs_captures
 
 @pytest.mark.parametrize(("coin", "count"), [("BTC", 799), ("ETH", 144)])
 def test_liquidated_dollars_are_the_sum_over_the_fills(coin: str, count: int) -> None:
-    """Cents are rounded once a fill, half to even."""
+    """Cents are rounded once a sum, half to even."""
     rows = fills(coin)
-    cents = sum(map(cents_of, rows))
     minutes = Counter[int]()
     clusters = told = 0
     for one in liquidated(coin).of(LiquidationFlow):
@@ -31,17 +30,17 @@ def test_liquidated_dollars_are_the_sum_over_the_fills(coin: str, count: int) ->
             if series.scope is Scope.VENUE and series.long and one.interval_seconds == 60:
                 minutes[one.window_start_us // (60 * US_PER_SECOND)] += series.long.obs_usd_cents
                 told += series.long.count
-    by_minute = Counter[int]()
+    by_minute = defaultdict[int, list[Fill]](list)
     for row in rows:
-        by_minute[row.time_us // (60 * US_PER_SECOND)] += cents_of(row)
+        by_minute[row.time_us // (60 * US_PER_SECOND)].append(row)
     assert (len(rows), told) == (count, count)
-    assert sum(minutes.values()) == cents
-    assert +minutes == by_minute
-    assert clusters == sum(sum(map(cents_of, one)) for one in _clusters(rows) if len(one) >= 3)
+    assert +minutes == {at: cents_of(each) for at, each in by_minute.items()}
+    assert clusters == sum(cents_of(one) for one in _clusters(rows) if len(one) >= 3)
 
 
-def cents_of(row: Fill) -> int:
-    return int((row.notional * 100).to_integral_value(ROUND_HALF_EVEN))
+def cents_of(rows: Sequence[Fill]) -> int:
+    dollars = sum((row.notional for row in rows), Decimal(0))
+    return int((dollars * 100).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _clusters(rows: Sequence[Fill]) -> list[list[Fill]]:

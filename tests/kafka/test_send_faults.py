@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.producer.transaction_manager import PidAndEpoch
 from structlog.testing import capture_logs
 
@@ -25,7 +26,7 @@ from runtime.bus.kafka import producer as producer_module
 from runtime.bus.kafka.bus import KafkaBus
 from runtime.bus.kafka.settings import KafkaSettings
 from runtime.bus.protocol import Outgoing
-from runtime.errors import BusError, PayloadError
+from runtime.errors import BusError, ConfigurationError, PayloadError
 from schemas.topics import TRADES
 from schemas.trades import TradeBatch
 from tests.collectors.spooled import batch
@@ -343,6 +344,23 @@ async def send_refused(bus: KafkaBus, records: list[Outgoing]) -> None:
     async with asyncio.timeout(60):
         while True:
             await bus.send(records)
+
+
+async def test_a_topic_that_is_denied_is_waited_for_where_it_was_allowed_before(
+    fragile_kafka: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def denied(*_: object) -> None:
+        raise TopicAuthorizationFailedError(TRADES.name)
+
+    async with from_here(fragile_kafka.bootstrap) as (bus, since):
+        for number, error in enumerate((ConfigurationError, BusError)):
+            with monkeypatch.context() as patched:
+                patched.setattr(producer_module.Producer, "append", denied)
+                with pytest.raises(error):
+                    await bus.send([record(number)])
+            await bus.send([record(number)])
+        found = await read(bus, since)
+    assert found == {0: [0, 1]}
 
 
 async def test_a_topic_that_is_deleted_is_waited_for_at_rest(fragile_kafka: Cluster) -> None:

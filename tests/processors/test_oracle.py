@@ -13,6 +13,7 @@ from schemas.trades import TradeBatch
 from tests.processors.builders import (
     ALL,
     BINANCE,
+    BINANCE_SPOT,
     BYBIT,
     MINUTE,
     NOON,
@@ -157,7 +158,11 @@ def test_coverage_is_the_time_between_neighbouring_batches(market: Market) -> No
 
 
 def _check_series(
-    series: CvdSeries, step: CvdStep, trades: list[Fact], whole: dict[str, set[int]]
+    series: CvdSeries,
+    step: CvdStep,
+    trades: list[Fact],
+    pieces: dict[str, list[tuple[int, int]]],
+    whole: dict[str, set[int]],
 ) -> None:
     second = step.step_start_us // SECOND
     end_us = (second + 1) * SECOND
@@ -165,9 +170,10 @@ def _check_series(
     common = series.composition == "common"
 
     def behind(first: int) -> set[str]:
-        if not common:
-            return members
-        return {n for n in members if whole[n].issuperset(range(first, second + 1))}
+        if common:
+            return {n for n in members if whole[n].issuperset(range(first, second + 1))}
+        seen = {t.member for t in trades if first * SECOND <= t.time_us < end_us}
+        return {n for n in members if n in seen or covered_us(pieces[n], first * SECOND, end_us)}
 
     there = {name for name in members if second in whole[name]}
     traded = {t.member for t in trades if t.time_us // SECOND == second and t.side}
@@ -178,7 +184,7 @@ def _check_series(
     day = second - second % 86_400
     assert _values(series.day) == cumulative(trades, behind(day), day * SECOND, end_us)
     if not common:
-        assert _values(series.anchored) == cumulative(trades, members, 0, end_us)
+        assert _values(series.anchored) == cumulative(trades, behind(0), 0, end_us)
     for window, value, count in zip(WINDOWS, series.rolling, series.rolling_venues, strict=True):
         first = second - window + 1
         names = behind(first)
@@ -208,19 +214,41 @@ def _values(cumulative: object) -> list[int] | None:
     ids=["clean", "midnight", "rough"],
 )
 def test_every_cvd_step_is_what_the_raw_trades_say(market: Market) -> None:
-    batches = market.batches()
+    steps = _check_steps(market.batches())
+    assert any(
+        series.composition == "common" and series.rolling_venues[0]
+        for step in steps
+        for series in step.series
+    )
+
+
+def test_every_cvd_step_of_a_venue_that_is_away_for_longer_than_a_window() -> None:
+    market = CLEAN.but(seed=11, seconds=1500, rate=0.3, instruments=(BINANCE, BYBIT, BINANCE_SPOT))
+    away = range(NOON + 200 * SECOND, NOON + 1300 * SECOND)
+    steps = _check_steps(
+        [
+            one
+            for one in market.batches()
+            if one.venue != "binance" or one.receive_time_us not in away
+        ]
+    )
+    series = [one for step in steps for one in step.series if one.composition != "common"]
+    nulls = {(one.scope, one.venue) for one in series if one.rolling[0] is None}
+    assert nulls >= {(Scope.VENUE, "binance"), (Scope.SPOT, "")}
+
+
+def _check_steps(batches: list[TradeBatch]) -> list[CvdStep]:
     trades = [t for t in facts(batches) if t.order_class not in {3, 4, 5}]
     pieces = covered(batches)
     steps = Runner().feed(batches).steps()
-    whole = {of.name: whole_seconds(pieces[of.name]) for of in market.instruments}
+    whole = {name: whole_seconds(pieces[name]) for name in pieces}
+    checked = [steps[start] for start in sorted(steps)][::97]
 
     assert [b - a for a, b in pairwise(sorted(steps))] == [SECOND] * (len(steps) - 1)
-    commons = set()
-    for step in [steps[start] for start in sorted(steps)][::97]:
+    for step in checked:
         for series in step.series:
-            _check_series(series, step, trades, whole)
-            commons.add((series.composition, series.rolling_venues[0] > 0))
-    assert ("common", True) in commons
+            _check_series(series, step, trades, pieces, whole)
+    return checked
 
 
 def test_cvd_steps_and_adjustments_add_up_to_the_cumulative_value_with_late_trades() -> None:

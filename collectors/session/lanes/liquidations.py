@@ -55,8 +55,8 @@ class LiquidationLane(Lane):
         self._rows: list[LiquidationRow] = []
         self._first_us = 0
 
-    def take(self, message: Liquidations, receive_us: int) -> int:
-        """Take liquidations in; return how many are new."""
+    def take(self, message: Liquidations, receive_us: int) -> None:
+        """Take liquidations in; the age of what was told before says nothing of the feed's lag."""
         occurrences: Counter[LiquidationItem] = Counter()
         before = len(self._rows)
         for item in message.rows:
@@ -77,7 +77,9 @@ class LiquidationLane(Lane):
         new = len(self._rows) - before
         if new:
             self.item_us = receive_us
-        return new
+        newest_us = max(item[0] for item in message.rows)
+        is_backlog = newest_us < self._oldest_us
+        self.tally.heard(new, None if is_backlog else receive_us - newest_us)
 
     @property
     def pending_us(self) -> int:

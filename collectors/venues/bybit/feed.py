@@ -122,11 +122,12 @@ _LIMITS = Limits(
     streams_per_connection=200,  # 21,000 characters of topics are about 700
     names_per_request=10,
     control_interval_seconds=0.1,
-    connect_interval_seconds=0.7,  # 500 in 5 minutes
-    rest_weight=400,  # of 600
+    connect_interval_seconds=1.4,  # 500 in 5 minutes, for both feeds
+    rest_weight=200,  # of 600, for both
     rest_seconds=5.0,
     # Timed out, too many visits, an error of theirs, too many of the address.
     busy=re.compile(rb'"retCode":\s*100(?:00|06|16|18)\b'),
+    denied_seconds=600.0,  # 403 is said for too many requests as well
 )
 
 _BOOK = BookRule(Chain.CONSECUTIVE, depth=DEPTH)

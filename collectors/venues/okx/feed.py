@@ -55,13 +55,18 @@ _BUSY = re.compile(rb'"code":\s*"500(?:01|04|11|13|26)"')
 _BOOK = BookRule(Chain.PREVIOUS_SEQUENCE, depth=400)
 
 
-def _limits(streams_per_connection: int) -> Limits:
+def _limits(streams_per_connection: int, rest_weight: int) -> Limits:
+    """Return one feed's share of what an address may do.
+
+    That is 20 calls for old trades in two seconds, the tightest of those made, and three
+    connections a second.
+    """
     return Limits(
         streams_per_connection=streams_per_connection,
         names_per_request=50,  # 64 KB of channels a connection
         control_interval_seconds=0.5,  # 480 requests an hour
-        connect_interval_seconds=0.5,  # 3 a second
-        rest_weight=16,  # of 20 calls for old trades, the tightest of those made
+        connect_interval_seconds=0.8,
+        rest_weight=rest_weight,
         rest_seconds=2.0,
         busy=_BUSY,
     )
@@ -172,7 +177,7 @@ FEEDS = (
         Kind.LINEAR_PERPETUAL,
         "SWAP",
         channels=_MARKET | _CONTEXT,
-        limits=_limits(_BOOKS_PER_CONNECTION * len(_MARKET | _CONTEXT) + 1),
+        limits=_limits(_BOOKS_PER_CONNECTION * len(_MARKET | _CONTEXT) + 1, rest_weight=10),
         liquidations=LiquidationRule(
             PriceKind.BANKRUPTCY,
             LiquidationUnit.ORDER,
@@ -185,6 +190,6 @@ FEEDS = (
         Kind.SPOT,
         "SPOT",
         channels=_MARKET,
-        limits=_limits(_BOOKS_PER_CONNECTION * len(_MARKET)),
+        limits=_limits(_BOOKS_PER_CONNECTION * len(_MARKET), rest_weight=6),
     ),
 )

@@ -29,7 +29,7 @@ _FLOW = """
 SELECT window_start AS time, concat(liquidated_side, ' ', tupleElement(one, 1)) AS series,
        any(tupleElement(one, 2)) AS usd
 FROM liquidation_flow
-ARRAY JOIN [('observed', observed_usd), ('upper', upper_usd), ('estimate', estimate_usd)] AS one
+ARRAY JOIN [('observed', observed_usd), ('upper', upper_usd)] AS one
 WHERE asset = '$asset' AND interval_seconds = 60 AND scope = 'perp' AND composition = 'all'
   AND $__timeFilter_ms(window_start)
 GROUP BY time, series ORDER BY time, series
@@ -89,11 +89,17 @@ ORDER BY event_time DESC LIMIT 200
 """
 
 _LEVELS = """
-SELECT $__timeInterval_ms(minute_start) AS time, toString(round(row_price, 4)) AS series,
-       toFloat64(argMax(estimate_usd, minute_start)) AS usd
-FROM liquidation_level_rows
-WHERE asset = '$asset' AND $__timeFilter_ms(minute_start)
-GROUP BY time, series, row_price ORDER BY time, row_price
+SELECT time, toString(round(tupleElement(one, 1), 4)) AS series,
+       toFloat64(sum(tupleElement(one, 2))) AS usd
+FROM (
+    SELECT $__timeInterval_ms(minute_start) AS time,
+           argMax(arrayZip(rows_price, rows_estimate_usd), minute_start) AS map
+    FROM liquidation_levels
+    WHERE asset = '$asset' AND $__timeFilter_ms(minute_start)
+    GROUP BY time
+)
+ARRAY JOIN map AS one
+GROUP BY time, tupleElement(one, 1) ORDER BY time, tupleElement(one, 1)
 """
 
 _CHANGES = """
@@ -137,8 +143,9 @@ DASHBOARD = dashboard(
         ),
         lines(
             "Liquidated, all perpetuals",
-            "Dollars a minute by side: told, the upper bound, the estimate between them. Nothing"
-            " where a feed was away.",
+            "Dollars a minute by side, of the venues that were there: told, and the upper bound,"
+            " which is missing with the trades of one of them. Less where a feed was away, nothing"
+            " where all were.",
             _FLOW,
             unit=USD,
         ),

@@ -27,10 +27,10 @@ _FEED_STATES = {
 _STATUS = {"complete": "green", "partial": "orange", "gap": "red"}
 
 _FEEDS = f"""
-SELECT from_time AS time, concat(venue, ' ', stream) AS series,
+SELECT from_time AS time, concat(venue, ' ', symbol, ' ', stream) AS series,
        {place("feed_state", _FEED_STATES)} AS state_number
 FROM feed_summaries
-WHERE asset = '$asset' AND venue IN (${{venue:singlequote}}) AND $__timeFilter_ms(from_time)
+WHERE asset = '$asset' AND {LISTED} AND $__timeFilter_ms(from_time)
 ORDER BY time, series
 """
 
@@ -43,21 +43,22 @@ WHERE asset = '$asset' AND interval_seconds = $interval AND $__timeFilter_ms(bar
 GROUP BY time, series ORDER BY time, series
 """
 
-_LAG = """
-SELECT from_time AS time, concat(venue, ' ', stream, ' ', tupleElement(one, 1)) AS series,
+_LAG = f"""
+SELECT from_time AS time,
+       concat(venue, ' ', symbol, ' ', stream, ' ', tupleElement(one, 1)) AS series,
        max(tupleElement(one, 2)) / 1000 AS lag
 FROM feed_summaries
 ARRAY JOIN [('p50', lag_p50_us), ('p99', lag_p99_us)] AS one
-WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND $__timeFilter_ms(from_time)
+WHERE asset = '$asset' AND {LISTED} AND $__timeFilter_ms(from_time)
   AND tupleElement(one, 2) IS NOT NULL
 GROUP BY time, series ORDER BY time, series
 """
 
-_OFFSET = """
-SELECT from_time AS time, concat(venue, ' ', stream) AS series, min(clock_offset_us) / 1000
-       AS offset
+_OFFSET = f"""
+SELECT from_time AS time, concat(venue, ' ', symbol, ' ', stream) AS series,
+       min(clock_offset_us) / 1000 AS offset
 FROM feed_summaries
-WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND $__timeFilter_ms(from_time)
+WHERE asset = '$asset' AND {LISTED} AND $__timeFilter_ms(from_time)
   AND clock_offset_us IS NOT NULL
 GROUP BY time, series ORDER BY time, series
 """
@@ -144,7 +145,7 @@ INNER JOIN (
 ORDER BY time, series
 """
 
-_LATE = """
+_LATE = f"""
 SELECT toStartOfInterval(from_time, toIntervalSecond($interval)) AS time,
        tupleElement(one, 1) AS series, sum(tupleElement(one, 2)) AS number
 FROM feed_summaries
@@ -152,14 +153,15 @@ ARRAY JOIN [('duplicates', duplicates), ('out of order', out_of_order), ('2 s la
     late_2_seconds),
     ('30 s late', late_30_seconds), ('rejected', rejected), ('gaps', gaps), ('resyncs',
     resyncs)] AS one
-WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND $__timeFilter_ms(from_time)
+WHERE asset = '$asset' AND {LISTED} AND $__timeFilter_ms(from_time)
 GROUP BY time, series ORDER BY time, series
 """
 
-_BOOKS = """
-SELECT from_time AS time, concat(venue, ' ', stream) AS series, sum(invalid_us) / 1000000 AS invalid
+_BOOKS = f"""
+SELECT from_time AS time, concat(venue, ' ', symbol, ' ', stream) AS series,
+       sum(invalid_us) / 1000000 AS invalid
 FROM feed_summaries
-WHERE asset = '$asset' AND venue IN (${venue:singlequote}) AND $__timeFilter_ms(from_time)
+WHERE asset = '$asset' AND {LISTED} AND $__timeFilter_ms(from_time)
 GROUP BY time, series ORDER BY time, series
 """
 

@@ -26,8 +26,10 @@ ORDER BY event_time DESC, revision DESC LIMIT 1 BY id LIMIT 200
 _WORTH = """
 SELECT measured, variant, side, horizon_minutes, n, mean_bp, median_bp, positive_share,
        baseline_mean_bp, difference_bp, difference_low_bp, difference_high_bp, baseline_n, as_of
-FROM setup_worth
-WHERE asset = '$asset' AND as_of <= $__toTime_ms
+FROM (
+    SELECT * FROM setup_worth_days WHERE asset = '$asset' AND as_of <= $__toTime_ms
+    ORDER BY as_of DESC, revision DESC LIMIT 1 BY measured, variant, side, horizon_minutes
+)
 ORDER BY measured, variant, side, horizon_minutes
 """
 
@@ -112,8 +114,9 @@ DASHBOARD = dashboard(
         ),
         table(
             "Worth",
-            "By kind and minutes after: mean and median return in basis points, share above"
-            " zero, the same of random times, and the difference with its 95 % interval.",
+            "By kind and minutes after, as of the last day that is shown: mean and median return"
+            " in basis points, share above zero, the same of random times, and the difference with"
+            " its 95 % interval.",
             _WORTH,
             units=dict.fromkeys(
                 (

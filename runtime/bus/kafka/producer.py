@@ -62,6 +62,8 @@ class KafkaSender:
         self._start: asyncio.Task[Producer] | None = None
         self._room = Room(WAITING_BYTES)
         self._deliveries: set[asyncio.Task[list[int]]] = set()
+        self._served: set[str] = set()
+        """Topics that have taken records of ours."""
         self._closed = False
 
     async def start(self) -> None:
@@ -81,7 +83,7 @@ class KafkaSender:
 
         Raises:
             BusError: not all were answered; all of them may be sent again.
-            ConfigurationError: we may not write there.
+            ConfigurationError: we may not write there, and never could.
         """
         size = sum(len(record.key) + len(record.value or b"") for record, _ in records)
         taken = await self._room.enter(size)
@@ -110,6 +112,7 @@ class KafkaSender:
 
     async def _deliver(self, records: Placed) -> list[int]:
         producer: Producer | None = None
+        topics = {record.topic for record, _ in records}
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 producer = await self._current()
@@ -126,7 +129,10 @@ class KafkaSender:
         except (KafkaError, OSError) as error:
             reason = explain(error, self._where)
             await self._replace(producer, str(reason))
+            if self._served.issuperset(topics):
+                raise BusError(str(reason)) from error  # as for a login that is being changed
             raise reason from error
+        self._served |= topics
         offsets = [-1] * len(records)
         for first, (_, _, places) in zip(firsts, batches, strict=True):
             for number, place in enumerate(places):

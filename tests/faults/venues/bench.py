@@ -56,7 +56,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in PATIENCE.items():
         monkeypatch.setattr(name, seconds / SPEED)
     silent_seconds = CHANNEL_SILENT_SECONDS
-    monkeypatch.setattr("collectors.connection.CHANNEL_SILENT_SECONDS", silent_seconds)
+    monkeypatch.setattr("collectors.silence.CHANNEL_SILENT_SECONDS", silent_seconds)
+    monkeypatch.setattr("collectors.silence.STEADY_SECONDS", 10 * silent_seconds)
     monkeypatch.setattr("collectors.group.REFUSED_SECONDS", REFUSED_SECONDS)
 
 
@@ -269,6 +270,7 @@ def _hurried(feed: Feed, lifetime_seconds: float | None) -> Feed:
         feed.limits,
         connect_interval_seconds=connect_interval_seconds(feed),
         lifetime_seconds=lifetime_seconds,
+        denied_seconds=REFUSED_SECONDS,
     )
     silent_seconds = CALM * feed.book.silent_seconds
     hurried.book = dataclasses.replace(feed.book, silent_seconds=silent_seconds)

@@ -1,6 +1,7 @@
 """The pieces around the state machine: windows, baseline, tape, watch, context, venues."""
 
 import random
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -18,7 +19,6 @@ from processors.cascade.venues import (
 )
 from processors.cascade.watch import Watch
 from processors.cascade.windows import LiquidationWindow, greatest_l10
-from processors.seconds.columns import Columns
 from processors.seconds.second import MemberSecond
 from processors.trades import Trade
 from schemas.books import ASK_COVERED, BID_COVERED
@@ -130,7 +130,7 @@ def close(baseline: Baseline, minute: int) -> None:
 
 
 def test_p99_is_the_nearest_rank_over_whole_minutes() -> None:
-    baseline = Baseline(7, 100)
+    baseline = Baseline(7, 100, 1)
     for n in range(99):
         minute_of(baseline, n, (BYBIT, n + 1, LIVE))
     close(baseline, 99)
@@ -144,7 +144,7 @@ def test_p99_is_the_nearest_rank_over_whole_minutes() -> None:
 
 
 def test_p99_is_over_the_minutes_that_all_of_the_instruments_were_there_in() -> None:
-    baseline = Baseline(7, 1)
+    baseline = Baseline(7, 1, 1)
     minute_of(baseline, 0, (BYBIT, 1, LIVE), (BINANCE, 10, LIVE))
     minute_of(baseline, 1, (BYBIT, 5, LIVE), (BINANCE, 100, DOWN))
     minute_of(baseline, 2, (BYBIT, 2, LIVE))
@@ -156,8 +156,32 @@ def test_p99_is_over_the_minutes_that_all_of_the_instruments_were_there_in() -> 
     assert baseline.p99([], LONG) is None
 
 
+def test_who_has_too_few_blocks_is_left_out_of_the_sum() -> None:
+    """One that has just joined does not take away what is known of the others."""
+    baseline = Baseline(7, 3, 1)
+    for n in range(4):
+        joined = [(OKX, 1000, LIVE)] if n > 1 else []
+        minute_of(baseline, n, (BYBIT, 5, LIVE), (BINANCE, 10, LIVE), *joined)
+    close(baseline, 4)
+    assert baseline.p99([O], LONG) is None
+    assert baseline.p99([A, B, O], LONG) == baseline.p99([A, B], LONG) == 15
+    minute_of(baseline, 4, (BYBIT, 5, LIVE), (BINANCE, 10, LIVE), (OKX, 1000, LIVE))
+    close(baseline, 5)
+    assert baseline.p99([A, B, O], LONG) == 1015
+
+
+def test_those_that_were_hardly_there_together_have_no_sum() -> None:
+    baseline = Baseline(7, 2, 1)
+    for n in range(5):
+        away = (DOWN, LIVE) if n < 2 else (LIVE, DOWN if n < 4 else LIVE)
+        minute_of(baseline, n, (BYBIT, 5, away[0]), (BINANCE, 10, away[1]))
+    close(baseline, 5)
+    assert (baseline.p99([A], LONG), baseline.p99([B], LONG)) == (10, 5)
+    assert baseline.p99([A, B], LONG) is None
+
+
 def test_a_minute_with_a_hole_in_time_is_no_block() -> None:
-    baseline = Baseline(7, 1)
+    baseline = Baseline(7, 1, 1)
     baseline.close(NOON_US)
     baseline.take(member(BYBIT), [9, 9])
     close(baseline, 5)
@@ -165,7 +189,7 @@ def test_a_minute_with_a_hole_in_time_is_no_block() -> None:
 
 
 def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
-    baseline = Baseline(1, 1)
+    baseline = Baseline(1, 1, 1)
     minute_of(baseline, 0, (BYBIT, 900, LIVE))
     minute_of(baseline, 1, (BYBIT, 500, LIVE))
     for n in range(2, 1440, 20):
@@ -175,7 +199,7 @@ def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
         close(baseline, at)
         assert baseline.p99([B], LONG) == p99
         stored |= baseline.take_parts()
-        again = Baseline(1, 1)
+        again = Baseline(1, 1, 1)
         again.load(plainly(baseline.dump()), stored)
         assert again.p99([B], LONG) == p99
     assert len(stored) == 24
@@ -186,7 +210,7 @@ def test_blocks_older_than_the_days_are_forgotten_and_hours_are_parts() -> None:
 @pytest.mark.parametrize("minutes", [0, 3])
 def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(minutes: int) -> None:
     """A worker may die between its parts and its head; it begins again with the head before."""
-    baseline = Baseline(7, 1)
+    baseline = Baseline(7, 1, 1)
     for n in range(minutes):
         minute_of(baseline, n, (BYBIT, 5, LIVE))
     close(baseline, minutes)
@@ -194,14 +218,14 @@ def test_parts_that_are_ahead_of_the_head_are_not_taken_for_the_past(minutes: in
     for n in range(minutes, 130):
         minute_of(baseline, n, (BYBIT, 900, LIVE))
     close(baseline, 130)
-    again = Baseline(7, 1)
+    again = Baseline(7, 1, 1)
     again.load(head, baseline.take_parts())
     assert again.p99([B], LONG) == (5 if minutes else None)
 
 
 def test_blocks_before_a_change_of_sampling_are_forgotten() -> None:
     """Definitions 5.9: sums across a sampling change are not compared."""
-    baseline, stored = Baseline(7, 1), dict[str, bytes]()
+    baseline, stored = Baseline(7, 1, 1), dict[str, bytes]()
     for n in range(70):
         minute_of(baseline, n, (BYBIT, 100, LIVE), (BINANCE, 1, LIVE))
     assert baseline.p99([B], LONG) == 100
@@ -211,7 +235,7 @@ def test_blocks_before_a_change_of_sampling_are_forgotten() -> None:
     assert baseline.p99([A], LONG) == 1
     minute_of(baseline, 71, (BYBIT, 7, LIVE), (BINANCE, 1, LIVE))
     close(baseline, 72)
-    again = Baseline(7, 1)
+    again = Baseline(7, 1, 1)
     again.load(plainly(baseline.dump()), stored)
     for one in (baseline, again):
         assert (one.p99([B], LONG), one.p99([A, B], LONG), one.p99([A], LONG)) == (7, 8, 1)
@@ -235,14 +259,17 @@ def test_flow_of_a_second_is_a_plain_sum() -> None:
         trade(0, chance.randrange(1, 99), chance.randrange(1, 99), chance.choice([-1, 0, 1]))
         for _ in range(500)
     ]
-    found = flow_of(Columns(trades))
+    found = flow_of(member(trades=trades))
     assert found.bought == sum(one[3] * one[4] for one in trades if one[5] > 0)
     assert found.sold == sum(one[3] * one[4] for one in trades if one[5] < 0)
-    assert found.unknown == sum(one[3] * one[4] for one in trades if one[5] == 0)
+    assert found.sideless == sum(one[3] * one[4] for one in trades if one[5] == 0)
     assert found.delta == sum(one[4] * one[5] for one in trades)
     assert (found.high, found.low) == (max(one[3] for one in trades), min(one[3] for one in trades))
     assert found.last == trades[-1][3]
-    assert flow_of(Columns([])) == NO_FLOW
+    assert flow_of(member()) == NO_FLOW
+    over = replace(member(), taken_over=7)
+    assert flow_of(over) == NO_FLOW._replace(sideless=7)
+    assert [flow_of(over).closing(sign) for sign in (1, -1)] == [7, 7]
 
 
 def tape_of(prices: dict[int, list[int]], minutes: int, holes: tuple[int, ...] = ()) -> Tape:
@@ -526,8 +553,8 @@ def test_confidence_counts_venues_and_asks_for_a_full_feed() -> None:
 
 def test_totals_add_bounds_only_where_every_part_has_them() -> None:
     parts = {
-        A: Part(episodes=1, usd_cents=300, closing=500_000, traded=True),
-        B: Part(episodes=2, usd_cents=100, closing=99_000, traded=True),
+        A: Part(episodes=1, notional=300_000, closing=500_000, traded=True),
+        B: Part(episodes=2, notional=100_000, closing=99_000, traded=True),
     }
     found = totals_of(parts, {A: LARGEST, B: ALL}, 1000)
     assert [one.ub_usd_cents for one in found.venues] == [500, None]

@@ -13,14 +13,14 @@ LOT = "0.001"
 def take(known: TickerMemory, told: TickerBatch, end_us: int) -> None:
     """Have a record taken in as it comes out of the join."""
     checked, refused = check_ticker(told)
-    known.take(checked, end_us, refused)
+    known.take(checked, end_us, refused, there=True)
 
 
 def test_values_keep_their_own_times_and_the_last_good_one_stays() -> None:
     known = TickerMemory(LOT)
     take(known, ticker(0, "1000", mark="60000", source=DataSource.REST), at(1))
     take(known, ticker(30, "-5", mark="60001"), at(31))
-    assert known.interest == (at(0), 1_000_000, False, True)
+    assert known.interest == (at(0), 1_000_000, False, True, 0)
     assert known.mark == (at(30), "60001")
     assert known.refused == {"open_interest": "below_zero"}
     take(known, ticker(40, "990"), at(41))
@@ -49,7 +49,7 @@ def test_what_is_older_than_known_changes_nothing() -> None:
     known = TickerMemory(LOT)
     take(known, ticker(5, "1000"), at(6))
     take(known, ticker(7, "2000", open_interest_time_us=at(4)), at(8))
-    assert known.interest == (at(5), 1_000_000, False, False)
+    assert known.interest == (at(5), 1_000_000, False, False, 0)
 
 
 def test_the_interval_of_a_settlement_is_the_one_that_held_before_it() -> None:

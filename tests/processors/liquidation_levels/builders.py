@@ -49,7 +49,7 @@ def bar(
         asset=ASSET, scope=scope, venue="", symbol="", interval_seconds=interval_seconds,
         row_size="1", row_ticks=row_ticks, tick="0.01", lot="0.001",
         bar_start_us=at(60 * minute), bar_end_us=at(60 * minute) + MINUTE_US, revision=1, version=1,
-        is_final=True, reason="", method="footprint/1.0.0", params="", inputs=[], log_time_us=0,
+        is_final=True, reason="", method="footprint/1.1.0", params="", inputs=[], log_time_us=0,
         completeness=Completeness(
             status=status, venues_expected=[], venues_complete=[], venues_partial=[],
             coverage_ms={}, feed_states={},

@@ -64,7 +64,7 @@ def bar(
         version=1,
         is_final=True,
         reason="",
-        method="footprint/1.0.0",
+        method="footprint/1.1.0",
         params="",
         inputs=[InputRange("md.norm.trades.v1", 0, 0, 0)],
         log_time_us=start_us + US_PER_MINUTE,

@@ -60,7 +60,8 @@ def liquidation(
     number: int, side: LiquidatedSide, usd: int, at_us: int = 0, flags: int = 0
 ) -> Liquidation:
     time_us = (NOON_SECOND + number) * US_PER_SECOND + at_us
-    return Liquidation(time_us, side, 1, usd, "100", PriceKind.BANKRUPTCY, ALL, flags)
+    notional = usd * UNITS.notional_per_cent
+    return Liquidation(time_us, side, 1, notional, "100", PriceKind.BANKRUPTCY, ALL, flags)
 
 
 @dataclass
@@ -346,16 +347,19 @@ def test_a_baseline_above_the_floor_is_the_threshold() -> None:
     assert unknown[0].evidence.p99_usd_cents is None
 
 
-def test_a_baseline_of_another_sampling_is_none() -> None:
+def test_a_baseline_of_another_sampling_is_left_out() -> None:
     """Definitions 5.9: Binance tells the largest instead of the latest from one day on."""
     params = CascadeParams(floor_usd=FLOOR // 100, baseline_least_blocks=10)
     script = Script(LONG, told={60 * n + 5: 4000 for n in range(12)})
     script.told |= {800 + n: 2000 for n in range(4)}
+    script.told_binance = {60 * n + 6: 100 for n in range(12)}
     seconds = script.seconds(810)
-    assert cascades(seconds, params)[0].evidence.p99_usd_cents == 4000
+    assert cascades(seconds, params)[0].evidence.p99_usd_cents == 4100
     for one in seconds[:750]:
         one.members["binance:BTC-USDT-PERP"].sampling = SamplingClass.LATEST_PER_SECOND
-    assert cascades(seconds, params)[0].evidence.p99_usd_cents is None
+    changed = cascades(seconds, params)[0]
+    assert changed.evidence.p99_usd_cents == changed.evidence.threshold_usd_cents == 4000
+    assert [one.p99_usd_cents for one in changed.venues] == [None, 4000]
 
 
 def test_onsets_are_told_and_the_order_where_it_is_sure() -> None:
@@ -548,7 +552,7 @@ def test_what_records_say_is_what_a_plain_count_says(seed: int) -> None:
         from_us = min(record.measured_from_us or record.time_us, record.time_us - US_PER_MINUTE)
         before = [one for one in seconds[: last + 1] if one.start_us >= from_us]
         rows = [
-            (each.time_us, name, each.usd_cents)
+            (each.time_us, name, each.notional // UNITS.notional_per_cent)
             for one in before
             for name, each_member in one.members.items()
             for each in each_member.liquidations

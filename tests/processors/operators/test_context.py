@@ -43,7 +43,9 @@ from tests.processors.seconds.builders import (
 )
 
 NAMES = {one: ":".join(one) for one in (BINANCE, BYBIT, OKX)}
+EVERY_MINUTE = Polls(venue_seconds={}, interest_on_change=(), prices_on_change=())
 SMALL = ContextParams(
+    polls=EVERY_MINUTE,
     change_seconds=(60, 120),
     quadrant_seconds=(60, 120),
     least_bars=2,
@@ -94,7 +96,7 @@ def test_a_record_goes_out_every_ten_seconds_and_the_last_of_a_minute_is_final()
     assert [record.as_of_us for record in finals] == [at(60), at(120)]
     assert {record.minute_start_us for record in records[:6]} == {at(0)}
     assert records[6].minute_start_us == at(60)
-    assert {record.method for record in records} == {"context/1.0.0"}
+    assert {record.method for record in records} == {"context/1.1.0"}
 
 
 def test_open_interest_in_dollars_falls_with_the_price_and_in_base_it_stays() -> None:
@@ -138,6 +140,26 @@ def test_an_observation_counts_for_two_polls_and_then_its_age_is_all_that_is_lef
     records = {record.as_of_us: of(record) for record in told(log, slow)}
     assert records[at(180)].open_interest is not None
     assert records[at(190)].open_interest is None
+
+
+def test_a_dead_ticker_has_no_change_and_no_basis() -> None:
+    """The book lives on, 1 % away from the last index price that anybody told."""
+    known = ticker(60, "1000", mark="100", index="100")
+    log = []
+    for number in range(60, 180):
+        one = member(ticker=known, books=[flat(number, 10_100)])
+        if number > 60:
+            one.ticker_stream = StreamSecond(*DOWN)
+        log.append(second(number, one))
+    found = {one.as_of_us: of(one) for one in told(log, ContextParams())}
+    assert found[at(70)].open_interest is not None
+    assert found[at(70)].basis_bp == pytest.approx(100)
+    for number in range(80, 180, 10):
+        gone = found[at(number)]
+        assert gone.changes[0].change_lots is gone.open_interest is gone.basis_bp is None
+        assert gone.null_reasons["basis_bp"] == "no_index_price"
+        assert gone.null_reasons["index_price"] == "older_than_two_polls"
+        assert gone.null_reasons["change_60"] == "no_open_interest_at_both_ends"
 
 
 def test_an_impossible_value_leaves_the_last_good_one_to_age() -> None:

@@ -68,7 +68,7 @@ def since(minute: int) -> int:
 def test_a_rise_is_split_by_takers_and_put_where_each_is_liquidated() -> None:
     """3 coins of longs at 90.45, 1 coin of shorts at 110.55, in dollars at the row's middle."""
     first, now = told(opened())
-    assert (now.kind, now.method) == ("estimate", "liquidation_levels/1.0.0")
+    assert (now.kind, now.method) == ("estimate", "liquidation_levels/1.1.0")
     assert now.rows == [
         LevelRow(9_000, LONG, 27_150, 27_150, 27_150, since(1)),
         LevelRow(11_000, SHORT, 11_050, 11_050, 11_050, since(1)),
@@ -206,9 +206,9 @@ def test_a_venue_that_dies_is_no_change_and_not_zero() -> None:
         log.append(second(number, mine, other, bars=[bar(minute, AT_100)]))
     found = told(log)
     assert [record.change_lots for record in found] == [None, 1000, 1000, 1000, 1000, 1000]
-    assert found[1].venues == found[2].venues == ["binance:BTC-USDT-PERP", "bybit:BTC-USDT-PERP"]
-    assert found[3].venues == ["binance:BTC-USDT-PERP"]
-    assert found[3].open_interest_start_lots == 1_002_000
+    assert found[1].venues == ["binance:BTC-USDT-PERP", "bybit:BTC-USDT-PERP"]
+    assert found[2].venues == ["binance:BTC-USDT-PERP"]
+    assert found[2].open_interest_start_lots == 1_001_000
     assert found[2].completeness.status is Status.PARTIAL
 
 

@@ -11,6 +11,7 @@ from processors.liquidation.params import LiquidationParams
 from processors.operators.liquidations import LiquidationOperator
 from processors.seconds.columns import Columns
 from processors.seconds.second import Liquidation, MemberSecond, Second
+from processors.seconds.sides import liquidations_of
 from schemas.lineage import Status
 from schemas.liquidation_flow import (
     LIQUIDATION_FLOW_TOPIC,
@@ -20,8 +21,9 @@ from schemas.liquidation_flow import (
     LiquidationSums,
 )
 from schemas.liquidations import BACKLOG, ORDER_PRICE, LiquidatedSide, PriceKind, SamplingClass
-from schemas.market import FeedState, Scope
+from schemas.market import FeedState, Kind, Scope
 from schemas.units import round_half_even
+from tests.processors.builders import NOON
 from tests.processors.seconds.builders import (
     ASSET,
     BINANCE,
@@ -39,6 +41,7 @@ from tests.processors.seconds.builders import (
     second,
     trade,
 )
+from tests.processors.seconds.market import header, liquidation_batch
 
 LONG, SHORT = LiquidatedSide.LONG, LiquidatedSide.SHORT
 ALL, LATEST = SamplingClass.ALL, SamplingClass.LATEST_PER_SECOND
@@ -58,7 +61,8 @@ def row(
     kind: PriceKind = PriceKind.BANKRUPTCY,
 ) -> Liquidation:
     time_us = (NOON_SECOND + number) * 1_000_000 + at_us
-    return Liquidation(time_us, side, qty, usd_cents, price, kind, ALL, flags)
+    notional = usd_cents * UNITS.notional_per_cent
+    return Liquidation(time_us, side, qty, notional, price, kind, ALL, flags)
 
 
 def there(
@@ -167,6 +171,18 @@ def test_a_trade_of_unknown_side_may_have_been_the_liquidation_and_is_in_the_bou
     assert (sums.ub_usd_cents, sums.bounds_inconsistent) == (550, False)
 
 
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_what_insurance_took_over_is_in_the_bound_of_either_side(side: LiquidatedSide) -> None:
+    """Definitions 5.9: a position that was taken over closed without an order in the book."""
+    told = there(3, BYBIT, row(3, 500, side), sold=100, bought=100)
+    told.taken_over = 450 * UNITS.notional_per_cent
+    for interval in (1, 60):
+        one = series(flows(minute({3: told}), interval)[0], "bybit")
+        sums = one.long if side is LONG else one.short
+        assert sums is not None
+        assert (sums.ub_usd_cents, sums.bounds_inconsistent) == (550, False)
+
+
 def test_more_told_than_traded_is_inconsistent_and_only_what_was_told_is_published() -> None:
     flow = flows(minute({3: there(3, BINANCE, row(3, 500), sold=499)}))[0]
     sums = long_of(flow, "binance")
@@ -175,6 +191,22 @@ def test_more_told_than_traded_is_inconsistent_and_only_what_was_told_is_publish
     assert sums.null_reasons["ub_usd_cents"] == "bounds_inconsistent"
     assert long_of(flow, "all").ub_usd_cents is None
     assert long_of(flow, "all").bounds_inconsistent
+
+
+def test_cents_are_rounded_once_so_that_no_sum_is_above_its_bound() -> None:
+    """Definitions 5.0: two fills of 1.6 cents are 3.2, which is 3; each alone would be 2."""
+    told = [(NOON, "16", 1, 1, occurrence, 0) for occurrence in range(2)]
+    batch = liquidation_batch(header((BYBIT[0], Kind.LINEAR_PERPETUAL, BYBIT[1]), 0, 0, NOON), told)
+    one = member(
+        BYBIT,
+        liquidations=liquidations_of(batch, UNITS),
+        trades=[trade(0, 1600, 1, -1, instrument=BYBIT) for _ in range(2)],
+    )
+    one.sampling = ALL
+    (flow,) = flows([second(0, one)], 1)
+    sums = long_of(flow, "bybit")
+    assert (sums.obs_usd_cents, sums.ub_usd_cents) == (3, 3)
+    assert not sums.bounds_inconsistent
 
 
 def test_as_much_told_as_traded_is_consistent() -> None:
@@ -477,7 +509,7 @@ def test_sums_and_bounds_are_those_of_a_plain_count(seed: int) -> None:
             )
             sums = long_of(flow, instrument[0])
             assert sums.count == len(counted)
-            assert sums.obs_usd_cents == sum(each.usd_cents for each in counted)
+            assert sums.obs_usd_cents == sum(each.notional for each in counted) // 1000
             upper = round_half_even(taken.numerator, taken.denominator)
             consistent = whole and sums.obs_usd_cents <= upper
             assert sums.ub_usd_cents == (upper if consistent else None)

@@ -59,7 +59,7 @@ def test_longs_of_a_rise_are_trapped_once_the_price_is_below_their_row() -> None
         TrappedRow(10_100, LONG, 20_100, 200, 2000 / 1_008_000, at(60)),
         TrappedRow(10_200, LONG, 40_200, 800, 4000 / 1_008_000, at(60)),
     ]
-    assert (now.kind, now.method) == ("estimate", "trapped/1.0.0")
+    assert (now.kind, now.method) == ("estimate", "trapped/1.1.0")
     assert (now.long_usd_cents, now.short_usd_cents) == (60_300, 0)
     assert (now.price_ticks, now.open_interest_lots) == (10_050, 1_008_000)
     assert (now.move, now.placed_lots, now.null_reasons) == (0, 0, {})

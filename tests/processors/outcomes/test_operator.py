@@ -183,7 +183,8 @@ def test_what_is_followed_and_what_is_not() -> None:
         (triggered(3, state=SetupState.ARMED), False),
         (cascade(179, 1, CascadeState.RECLAIMED), True),
         (cascade(179, -1, CascadeState.FADED), True),
-        (cascade(179, 1, CascadeState.RECLAIMED, changed=False), False),
+        (cascade(179, 1, CascadeState.RECLAIMED, previous=None), False),
+        (cascade(179, 1, CascadeState.FADED, previous=CascadeState.SUSPENDED), False),
         (cascade(179, 1, CascadeState.EXHAUSTED), False),
         (cascade(179, 1, CascadeState.COOLDOWN), False),
     ):

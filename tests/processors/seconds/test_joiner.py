@@ -10,11 +10,11 @@ import pytest
 
 from processors.seconds.second import Second
 from schemas.books import BookBatch
-from schemas.market import FeedState
+from schemas.market import OFF_GRID, FeedState, OrderClass
 from schemas.ops import QualityKind
 from schemas.trades import TradeBatch
-from schemas.units import US_PER_SECOND
-from tests.processors.builders import NOON, SECOND
+from schemas.units import US_PER_SECOND, steps_in
+from tests.processors.builders import NOON, SECOND, UNITS
 from tests.processors.seconds.market import (
     BINANCE,
     BINANCE_SPOT,
@@ -86,6 +86,31 @@ def test_restarts_change_nothing(seed: int) -> None:
         if chance.random() < 0.05:
             join = join.restarted()
     assert found == wanted
+
+
+def test_what_was_taken_over_is_a_sum_beside_the_trades_and_a_block_is_nothing() -> None:
+    """An insurance fill off the venue's grid was at most at the tick above."""
+    logs = Market(40).logs()
+    place, batch = next(
+        (n, one) for n, one in enumerate(logs["trades"]) if isinstance(one, TradeBatch) and n > 30
+    )
+    classes = (OrderClass.ADL, OrderClass.INSURANCE | OFF_GRID, OrderClass.BLOCK)
+    rows = [(*row[:5], int(flags)) for row, flags in zip(batch.rows, classes, strict=True)]
+    logs["trades"][place] = msgspec.structs.replace(batch, rows=rows)
+    ticks = [row[1] * steps_in(batch.tick, UNITS.tick) for row in rows]
+    lots = [row[2] * steps_in(batch.lot, UNITS.lot) for row in rows]
+    worth = ticks[0] * lots[0] + (ticks[1] + steps_in(batch.tick, UNITS.tick)) * lots[1]
+    join, found = Join(), []
+    for record in in_turn(logs):
+        found += join.take([record])
+        if record[1].receive_time_us // SECOND == batch.receive_time_us // SECOND:
+            join = join.restarted()
+    told = [(s, m) for s in found for m in s.members.values() if m.taken_over]
+    assert sum(one.taken_over for _, one in told) == worth
+    assert {one.name for _, one in told} == {f"{batch.venue}:{batch.symbol}"}
+    times = {row[0] for row in rows}
+    assert {s.start_us // SECOND for s, _ in told} <= {time_us // SECOND for time_us in times}
+    assert not times & {trade[0] for s, one in told for trade in one.trades}
 
 
 def test_a_stream_that_was_away_is_a_gap_and_never_a_quiet_second() -> None:

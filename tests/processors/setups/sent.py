@@ -1,7 +1,5 @@
 """What the operators before setups send, as far as setups look at it."""
 
-from typing import Any
-
 from processors.events.writer import SIDES, Event, EventWriter
 from processors.scopes import PERP, ScopeKey
 from schemas.cascades import Attribution, Cascade, CascadeEvidence, CascadeLevel, CascadeState
@@ -15,7 +13,6 @@ from schemas.cvd_structure import (
 from schemas.events import EventKind, EventState, FlowEvent
 from schemas.lineage import Status
 from schemas.liquidations import LiquidatedSide
-from schemas.market import Scope
 from schemas.units import US_PER_MINUTE, US_PER_SECOND
 from tests.processors.operators.footprint_bars import NOON_US, PRICE, completeness
 from tests.processors.seconds.builders import ASSET, UNITS, second
@@ -117,7 +114,7 @@ def cascade(
     outcome: CascadeState | None = None,
     of: int = 1,
     reference: str = NAME,
-    changed: bool = True,
+    previous: CascadeState | None = CascadeState.IDLE,
 ) -> Cascade:
     """Return a cascade of longs (sign 1), whose extreme was in the second `extreme`."""
     side = LiquidatedSide(sign)
@@ -125,13 +122,13 @@ def cascade(
     return Cascade(
         asset=ASSET,
         revision=1,
-        method="cascade/1.1.0",
+        method="cascade/1.2.0",
         params="p",
         inputs=[],
         id=f"cascade:{of}:{sign}",
         liquidated_side=side,
         state=state,
-        previous_state=CascadeState.IDLE if changed else None,
+        previous_state=previous,
         reason="minute",
         time_us=end_us,
         start_us=NOON_US + of,
@@ -206,24 +203,12 @@ def conviction(
 def structure(
     minute: int, cvd: int | None = None, convictions: tuple[Conviction, ...] = ()
 ) -> CvdStructure:
-    """Return the structure of the minute that begins so many minutes after noon."""
+    """Return the structure of the minute that begins so many minutes after noon.
+
+    Its only perpetual has `cvd` over 15 minutes, or was not there all the time.
+    """
     start_us = NOON_US + minute * US_PER_MINUTE
-    fields: dict[str, Any] = {"sizes": None, "sizes_day": None, "normalised": None, "minute": None}
-    series = [
-        CvdStructureSeries(
-            scope=Scope.PERP,
-            venue="",
-            symbol="",
-            composition=composition,
-            completeness=completeness([NAME], Status.COMPLETE),
-            path_resolution_us=0,
-            candles=[],
-            shares=[CvdShare(window_seconds=900, delta_lots=delta, share=None, venues=[])],
-            null_reasons={},
-            **fields,
-        )
-        for composition, delta in (("all", 5), ("common", cvd))
-    ]
+    venues = [] if cvd is None else [NAME]
     return CvdStructure(
         asset=ASSET,
         revision=1,
@@ -233,6 +218,30 @@ def structure(
         bar_start_us=start_us,
         bar_end_us=start_us + US_PER_MINUTE,
         lot=UNITS.lot,
-        series=series,
+        series=[
+            _series(KEY, "", cvd, venues),
+            _series(PERP, "all", 5, [NAME]),
+            _series(PERP, "common", cvd, venues),
+        ],
         convictions=list(convictions),
+    )
+
+
+def _series(
+    key: ScopeKey, composition: str, cvd: int | None, venues: list[str]
+) -> CvdStructureSeries:
+    return CvdStructureSeries(
+        scope=key.scope,
+        venue=key.venue,
+        symbol=key.symbol,
+        composition=composition,
+        completeness=completeness([NAME], Status.COMPLETE),
+        path_resolution_us=0,
+        minute=None,
+        candles=[],
+        sizes=None,
+        sizes_day=None,
+        shares=[CvdShare(window_seconds=900, delta_lots=cvd, share=None, venues=venues)],
+        normalised=None,
+        null_reasons={},
     )

@@ -123,6 +123,20 @@ def test_exhaustion_has_to_come_within_5_bars_and_after_it(sign: int, seconds: i
         assert seen[-1].state.value == ("completed" if confirmed else "expired")
 
 
+@ONE
+def test_in_five_minutes_both_may_come_within_one_bar(sign: int) -> None:
+    """Not in the same minute, and not before."""
+    for minute, confirmed in ((0, False), (1, False), (2, True), (4, True)):
+        made = story(sign, 300)
+        first = KNOWN * 300 + 59
+        made.told[first + 60] = [divergence(first + 60, sign)]
+        at = first + 60 * minute
+        made.told.setdefault(at, []).append(exhaustion(at, sign))
+        seen = found(made, KNOWN + 1)
+        assert path(seen) == ["armed", "triggered", *["confirmed"] * confirmed]
+        assert {one.event_time_us for one in seen} == {seen[0].event_time_us}
+
+
 def test_which_exhaustion_confirms() -> None:
     for form, whose, confirmed in (
         ("bar", PERP, True),

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from runtime.errors import StoreError
@@ -56,6 +57,18 @@ async def test_broken_bars_of_the_last_hour_are_counted_once_they_have_settled(
     )
 
     assert count_broken_bars(store, lambda: DAY_US + age_us) == found
+
+
+@pytest.mark.parametrize(("age_minutes", "found"), [(62, 0), (64, 1), (72, 1), (74, 0)])
+async def test_a_broken_bar_of_an_hour_is_counted_for_ten_minutes_once_it_has_settled(
+    store: Store, age_minutes: int, found: int
+) -> None:
+    start_us = DAY_US + 120 * US_PER_MINUTE
+    hour = {"interval_seconds": 3600, "bar_end_us": start_us + 60 * US_PER_MINUTE}
+    wrong = minute("HOURLY", start_us, wrong_lots=1)
+    await put(store, FOOTPRINTS, msgspec.structs.replace(wrong, **hour))
+
+    assert count_broken_bars(store, lambda: start_us + age_minutes * US_PER_MINUTE) == found
 
 
 async def run(metrics: Metrics, store: Store, broken_bars: Callable[[], int] | None) -> None:

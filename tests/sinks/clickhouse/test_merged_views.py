@@ -203,6 +203,34 @@ def test_cvd_since_an_anchor_is_the_sum_of_the_trades_since(
     assert calm == (market.asset == "CALM")
 
 
+def test_a_second_of_which_nothing_is_known_is_null_and_the_sum_goes_on(store: Store) -> None:
+    at = "toDateTime64('2024-01-01 12:00:00', 6, 'UTC')"
+    store.command(
+        "INSERT INTO cvd_log (asset, scope, venue, symbol, step_start, lot, status,"
+        " delta_lots_step, volume_lots_step) SELECT 'HOLES', 'venue', 'okx', 'A-PERP',"
+        f" {at} + number, 1, if(number = 1, 'complete', 'gap'), if(number = 1, 5, NULL),"
+        " if(number = 1, 7, NULL) FROM numbers(4)"
+    )
+    store.command(
+        "INSERT INTO cvd_adjustments_log (asset, venue, symbol, bar_start, step_start, lot,"
+        f" delta_lots, volume_lots) SELECT 'HOLES', 'okx', 'A-PERP', {at}, {at} + 3, 1, -2, 2"
+    )
+
+    rows = found(
+        store,
+        "SELECT delta, cvd, volume, seconds_complete FROM"
+        " cvd_since(anchor = '2024-01-01 12:00:00') WHERE asset = 'HOLES' AND scope = 'venue'"
+        " ORDER BY step_start",
+    )
+
+    assert [tuple(row.values()) for row in rows] == [
+        (None, 0, 0, 0),
+        (5, 5, 7, 1),
+        (None, 5, 7, 1),
+        (-2, 3, 9, 1),
+    ]
+
+
 def test_an_anchor_inside_a_second_is_refused(store: Store) -> None:
     with pytest.raises(QueryError, match="anchor must be a whole second"):
         store.query("SELECT * FROM cvd_since(anchor = '2024-01-01 12:00:00.5')")

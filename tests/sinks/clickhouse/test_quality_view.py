@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from schemas.market import FeedState
 from schemas.ops import FeedSummary, QualityEvent, QualityKind
@@ -53,6 +54,12 @@ def summary(asset: str, number: int, session: str = "s1", **changes: Any) -> Qua
     )
 
 
+def moved(event: QualityEvent, seconds: int) -> QualityEvent:
+    """Return a summary of so many seconds later."""
+    by_us = seconds * US_PER_SECOND
+    return structs.replace(event, from_us=event.from_us + by_us, to_us=event.to_us + by_us)
+
+
 async def test_a_whole_minute_is_put_together(store: Store) -> None:
     events = [summary("WHOLE", number) for number in range(6)]
     events[2] = summary("WHOLE", 2, gaps=2, resyncs=1, reconnects=3, refusals=4, rejected=5)
@@ -83,6 +90,40 @@ async def test_time_without_a_live_feed_is_not_covered(store: Store) -> None:
     assert minute["coverage_ms"] == 20_000
     assert minute["feed_state"] == "down"
     assert minute["feed_states"] == ["down", "live", "quiet", "stale"]
+
+
+async def test_states_and_coverage_are_those_of_the_minute_and_counts_where_a_summary_began(
+    store: Store,
+) -> None:
+    """An outage from 00:01:03 to 00:02:03, seen by summaries that begin three seconds late."""
+    events = [
+        moved(summary("OUTAGE", n, feed_state=FeedState("down" if 6 <= n < 12 else "live")), 3)
+        for n in range(18)
+    ]
+    await put(store, QUALITY, *events)
+
+    minutes = found(
+        store, "SELECT * FROM data_quality WHERE asset = 'OUTAGE' ORDER BY minute_start"
+    )
+
+    assert [one["coverage_ms"] for one in minutes] == [57_000, 3_000, 57_000, 3_000]
+    assert [one["feed_states"] for one in minutes] == [["live"], *[["down", "live"]] * 2, ["live"]]
+    assert [one["feed_state"] for one in minutes] == ["live", "down", "live", "live"]
+    assert [one["summaries"] for one in minutes] == [6, 6, 6, 0]
+    assert [one["items"] for one in minutes] == [120, 120, 120, 0]
+    assert [one["lag_p99_us"] for one in minutes] == [5000, 4994, 4988, None]
+
+
+async def test_minutes_without_a_hole_are_covered_whole_however_summaries_lie(store: Store) -> None:
+    lasting = 10_700_000
+    at = [(DAY_US + n * lasting, DAY_US + (n + 1) * lasting) for n in range(40)]
+    events = [structs.replace(summary("LONG", 0), from_us=a, to_us=b) for a, b in at]
+    await put(store, QUALITY, *events)
+
+    minutes = found(store, "SELECT * FROM data_quality WHERE asset = 'LONG' ORDER BY minute_start")
+
+    assert [one["coverage_ms"] for one in minutes] == [*[60_000] * 7, 8_000]
+    assert sum(one["summaries"] for one in minutes) == 40
 
 
 async def test_two_connections_at_once_cover_no_more_than_the_minute(store: Store) -> None:
@@ -117,9 +158,12 @@ async def test_filters_reach_days_and_key(store: Store, minutes: int) -> None:
         ).rows
     )
 
-    days, keys = plan.split("Min-Max", 1)[1].split("PrimaryKey", 1)
-    assert "FINAL: 1" in plan
-    assert "Condition: true" not in days.split("Partition", 1)[0]
-    assert "asset in ['PLAN', 'PLAN']" in keys
-    assert "venue in ['okx', 'okx']" in keys
-    assert "from_time" in keys.split("Condition:", 1)[1]
+    reads = plan.split("ReadFromMergeTree")[1:]
+    assert len(reads) == 2  # of the minute in which a summary began, and of the next one
+    for read in reads:
+        days, keys = read.split("Min-Max", 1)[1].split("PrimaryKey", 1)
+        assert "FINAL: 1" in read
+        assert "Condition: true" not in days.split("Partition", 1)[0]
+        assert "asset in ['PLAN', 'PLAN']" in keys
+        assert "venue in ['okx', 'okx']" in keys
+        assert "from_time" in keys.split("Condition:", 1)[1]

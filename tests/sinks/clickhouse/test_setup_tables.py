@@ -31,6 +31,7 @@ COLUMNS = {
     " null_reasons revision",
 }
 COLUMNS["setups"] = COLUMNS["setup_states"]
+COLUMNS["setup_worth_days"] = COLUMNS["setup_worth"]
 
 
 def published(topic: Topic) -> list[Any]:
@@ -153,7 +154,7 @@ async def test_an_outcome_without_prices_is_null(store: Store) -> None:
     }
 
 
-async def test_worth_is_that_of_the_newest_day(store: Store) -> None:
+async def test_worth_is_that_of_the_newest_day_and_of_every_day(store: Store) -> None:
     record: OutcomeRecord = changed(published(OUTCOMES)[2], asset="WORTH")
     worth = record.worth
     assert worth is not None
@@ -171,7 +172,7 @@ async def test_worth_is_that_of_the_newest_day(store: Store) -> None:
         assert one["n"] == told.n + 7
         for name in COLUMNS["setup_worth"].split()[7:-1]:
             assert one[name] == getattr(told, name), name
-    kept = rows(store, "SELECT count() AS days FROM setup_worth_log FINAL WHERE asset = 'WORTH'")
+    kept = rows(store, "SELECT count() AS days FROM setup_worth_days WHERE asset = 'WORTH'")
     assert kept == [{"days": 2 * len(worth)}]
 
 

@@ -200,16 +200,22 @@ async def test_a_bar_without_trades_has_nulls_and_no_rows(store: Store) -> None:
 
 
 async def test_a_gap_is_null_and_a_quiet_minute_is_zero(store: Store) -> None:
-    there = bar("QUIET", excluded_lots={})
+    there = bar("QUIET", excluded_lots={}, buy_usd_cents=0, sell_usd_cents=0)
     gap = msgspec.structs.replace(there.completeness, status=Status.GAP)
     await put(store, FOOTPRINTS.name, there)
     await put(store, FOOTPRINTS.name, bar("GONE", completeness=gap, excluded_lots={}))
 
-    volume = ("sell_qty", "buy_qty", "unknown_qty", "excluded_qty", "delta", "trades")
-    quiet = one(store, "SELECT * FROM footprint_bars WHERE asset = 'QUIET'")
-    gone = one(store, "SELECT * FROM footprint_bars WHERE asset = 'GONE'")
-    assert [quiet[name] for name in volume] == [0] * len(volume)
-    assert [gone[name] for name in volume] == [None] * len(volume)
+    volume = {"sell_qty", "buy_qty", "unknown_qty", "excluded_qty", "delta", "sell_usd", "buy_usd"}
+    trades = {"trades", "trades_sell", "trades_buy", "trades_unknown"}
+    for view, names in (
+        ("footprints", volume | trades - {"trades"}),
+        ("footprint_bars", volume | trades),
+        ("merged_bars(interval_seconds = 60)", volume | {"trades"}),
+    ):
+        quiet = one(store, f"SELECT * FROM {view} WHERE asset = 'QUIET'")
+        gone = one(store, f"SELECT * FROM {view} WHERE asset = 'GONE'")
+        assert {name: quiet[name] for name in names} == dict.fromkeys(names, 0)
+        assert {name: gone[name] for name in names} == dict.fromkeys(names)
 
 
 async def test_invalid_imbalances_are_null(store: Store) -> None:
