@@ -11,6 +11,7 @@ from collectors.registry import all_feeds
 from collectors.session.answers import call_key
 from collectors.session.outcome import Outcome
 from collectors.session.session import Session
+from collectors.silence import CHANNEL_SILENT_SECONDS, Silence
 from collectors.venue import Channel
 from schemas.books import BookBatch
 from schemas.instruments import Instrument, make_instrument
@@ -141,14 +142,18 @@ def test_a_stream_of_all_transactions_always_moves_and_needs_no_acknowledgement(
     coin = msgspec.structs.replace(BITCOIN, venue="hyperliquid", venue_symbol="BTC")
     streams = [one for one in feed.streams([coin]) if one.channel is Channel.LIQUIDATIONS]
     session = Session(feed, streams, "s", BASE_US, instruments=[coin], shared=feed.memory())
-    assert session.line(0).newest_words_us() == {Channel.LIQUIDATIONS: BASE_US}
+    silence = Silence(session.line(0))
+    assert silence.look(0.0) == ""
     orders = {"action": {"type": "order"}, "hash": "0x" + "1" * 64, "time": BASE_US // 1000}
     now_us = BASE_US + US_PER_SECOND
     shown = session.on_frame(json.dumps([orders], separators=(",", ":")).encode(), now_us)
     assert [type(one) for one in shown.batches] == [LiquidationBatch]
     session.on_frame(b'{"channel":"pong"}', now_us + US_PER_SECOND)
-    assert session.line(0).newest_words_us() == {Channel.LIQUIDATIONS: now_us}
+    assert silence.look(CHANNEL_SILENT_SECONDS) == ""
+    assert silence.look(2 * CHANNEL_SILENT_SECONDS) == ""
+    assert silence.look(2 * CHANNEL_SILENT_SECONDS + 1) == "no word on any stream: a dead route"
 
 
 def test_no_liquidation_for_long_is_normal() -> None:
-    assert session_of(BITCOIN, Channel.LIQUIDATIONS).line(0).newest_words_us() == {}
+    silence = Silence(session_of(BITCOIN, Channel.LIQUIDATIONS).line(0))
+    assert [silence.look(hours * 3_600.0) for hours in range(3)] == ["", "", ""]
