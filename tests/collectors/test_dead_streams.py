@@ -63,8 +63,12 @@ def mark(time_us: int) -> bytes:
 
 def renewed(session: Session, channel: Channel, until: int, **comes: Times) -> list[int]:
     """Play so many seconds; return those in which the stream of a channel was begun anew."""
-    found = []
-    writers = {"top": top, "depth": depth, "mark": lambda _, time_us: mark(time_us)}
+    found: list[int] = []
+    writers: dict[str, Callable[[int, int], bytes]] = {
+        "top": top,
+        "depth": depth,
+        "mark": lambda _, time_us: mark(time_us),
+    }
 
     def see(out: Outcome, number: int, now_us: int) -> None:
         found.extend(

@@ -13,7 +13,7 @@ from collectors.session.session import Session
 from collectors.venue import Channel, Feed, Gap, Stream
 from schemas.instruments import Instrument, make_instrument
 from schemas.market import DataSource, Kind
-from schemas.ops import QualityKind
+from schemas.ops import QualityEvent, QualityKind
 from schemas.trades import TradeBatch
 from schemas.units import US_PER_SECOND
 
@@ -68,7 +68,8 @@ def test_every_gap_of_a_plan_has_its_turn_however_many_there_are() -> None:
     for number in (10, 12):
         for asset in assets:
             session.on_frame(trade(asset, number), BASE_US)
-    waiting, events = [], []
+    waiting: list[Ask] = []
+    events: list[QualityEvent] = []
     for second in range(1, 200):
         now_us = BASE_US + second * US_PER_SECOND
         session.on_heartbeat(now_us)

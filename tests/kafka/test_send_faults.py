@@ -24,6 +24,7 @@ from deploy.kafka import Cluster
 from runtime.backoff import Backoff
 from runtime.bus.kafka import producer as producer_module
 from runtime.bus.kafka.bus import KafkaBus
+from runtime.bus.kafka.clients import Producer
 from runtime.bus.kafka.settings import KafkaSettings
 from runtime.bus.protocol import Outgoing
 from runtime.errors import BusError, ConfigurationError, PayloadError
@@ -355,7 +356,7 @@ async def test_a_topic_that_is_denied_is_waited_for_where_it_was_allowed_before(
     async with from_here(fragile_kafka.bootstrap) as (bus, since):
         for number, error in enumerate((ConfigurationError, BusError)):
             with monkeypatch.context() as patched:
-                patched.setattr(producer_module.Producer, "append", denied)
+                patched.setattr(Producer, "append", denied)
                 with pytest.raises(error):
                     await bus.send([record(number)])
             await bus.send([record(number)])

@@ -161,7 +161,7 @@ def test_a_dead_ticker_has_no_change_and_no_basis() -> None:
         assert found[at(number)].null_reasons["index_price"] == "older_than_two_polls"
     for number in range(90, 180, 10):
         gone = found[at(number)]
-        assert gone.changes[0].change_lots is gone.open_interest is None
+        assert (gone.changes[0].change_lots, gone.open_interest) == (None, None)
         assert gone.null_reasons["change_60"] == "no_open_interest_at_both_ends"
 
 
