@@ -7,10 +7,9 @@ where a frame begins so, six bytes at one place tell which decoder to try.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
-from msgspec import Struct, field
 
 from collectors import frames, grid
 from collectors.grid import EARLIEST_US, LATEST_US
@@ -28,6 +27,17 @@ from collectors.messages import (
 )
 from collectors.venue import Channel, Stream
 from collectors.venues.hyperliquid.liquidations import Explorer, Join
+from collectors.venues.hyperliquid.shapes import (
+    BOOK_FRAME,
+    CONTEXT_FRAME,
+    HEAD,
+    TOP_FRAME,
+    BestPrices,
+    Book,
+    CoinContext,
+    Level,
+    Response,
+)
 from collectors.venues.hyperliquid.trades import TRADE_FRAME, reader
 from schemas.instruments import Instrument
 from schemas.market import ANOTHER_ORDER
@@ -61,84 +71,6 @@ _EXPLORER_HINT = b'"type"'
 """What stands at this place in the explorer's frames: `[{"action":{"type":...`."""
 _ERROR_CHARACTERS = 2_000
 _NO_QUANTITY = Rejected("invalid_quantity", "a level's quantity is no number of ours")
-
-
-class _Level(Struct, gc=False):
-    """A price and all that is offered at it."""
-
-    price: str = field(name="px")
-    quantity: float = field(name="sz")
-
-
-class _Book(Struct, gc=False):
-    """The best levels of both sides."""
-
-    coin: str
-    time: int
-    levels: tuple[list[_Level], list[_Level]]
-
-
-class _BookFrame(Struct, gc=False):
-    channel: Literal["l2Book"]
-    data: _Book
-
-
-class _Top(Struct, gc=False):
-    """The best prices."""
-
-    coin: str
-    time: int
-    levels: tuple[_Level | None, _Level | None] = field(name="bbo")
-
-
-class _TopFrame(Struct, gc=False):
-    channel: Literal["bbo"]
-    data: _Top
-
-
-class _Context(Struct, gc=False):
-    """What is known of a perpetual beside its trades and book."""
-
-    mark: str | None = field(name="markPx", default=None)
-    oracle: str | None = field(name="oraclePx", default=None)
-    funding: str | None = None
-    open_interest: str | None = field(name="openInterest", default=None)
-
-
-class _CoinContext(Struct, gc=False):
-    coin: str
-    context: _Context = field(name="ctx")
-
-
-class _ContextFrame(Struct, gc=False):
-    channel: Literal["activeAssetCtx"]
-    data: _CoinContext
-
-
-class _Subscription(Struct, gc=False):
-    """What was asked for; the venue fills in the defaults."""
-
-    type: str
-    coin: str = ""
-
-
-class _Response(Struct, gc=False):
-    """The answer to a request that was understood."""
-
-    method: str
-    subscription: _Subscription
-
-
-class _Head(Struct, gc=False):
-    """What kind a frame is of."""
-
-    channel: str
-
-
-_BOOK_FRAME = msgspec.json.Decoder(_BookFrame, strict=False)
-_TOP_FRAME = msgspec.json.Decoder(_TopFrame, strict=False)
-_CONTEXT_FRAME = msgspec.json.Decoder(_ContextFrame, strict=False)
-_HEAD = msgspec.json.Decoder(_Head)
 
 
 class HyperliquidParser(frames.CarefulParser):
@@ -196,24 +128,23 @@ class HyperliquidParser(frames.CarefulParser):
             )
             before = trade.transaction
             rows.append(row)
-        if not frame.isascii():
-            frame.decode()  # what was skipped may be no text
+        _check_text(frame)
         if self._note is not None:
             self._note(frame)
         return (Trades(stream, rows),)
 
     def _parse_book(self, frame: bytes) -> Sequence[Message]:
-        data = _BOOK_FRAME.decode(frame).data
+        data = BOOK_FRAME.decode(frame).data
         _check_text(frame)
         return (self._book(data),)
 
     def _parse_top(self, frame: bytes) -> Sequence[Message]:
-        data = _TOP_FRAME.decode(frame).data
+        data = TOP_FRAME.decode(frame).data
         _check_text(frame)
         return (self._top(data),)
 
     def _parse_context(self, frame: bytes) -> Sequence[Message]:
-        data = _CONTEXT_FRAME.decode(frame).data
+        data = CONTEXT_FRAME.decode(frame).data
         _check_text(frame)
         return (self._context(data),)
 
@@ -221,7 +152,7 @@ class HyperliquidParser(frames.CarefulParser):
         return self._explorer.parse(frame) if self._explorer is not None else ()
 
     def _kind(self, frame: bytes) -> str:
-        return _HEAD.decode(frame).channel
+        return HEAD.decode(frame).channel
 
     def _read_other(self, frame: bytes) -> Sequence[Message]:
         """Read what did not begin as usual, or was not clean."""
@@ -253,7 +184,7 @@ class HyperliquidParser(frames.CarefulParser):
             return self._ignore(channel)
         return _KINDS[channel](self, document.get("data"))
 
-    def _book(self, book: _Book) -> Message:
+    def _book(self, book: Book) -> Message:
         found = self._streams.get((Channel.BOOK, book.coin))
         if found is None:
             return _unknown(book.coin)
@@ -266,7 +197,7 @@ class HyperliquidParser(frames.CarefulParser):
             return _no_time(book.time).of(found[0])
         return BookUpdate(found[0], True, book.time * 1_000, book.time, bids, asks)
 
-    def _top(self, top: _Top) -> Message:
+    def _top(self, top: BestPrices) -> Message:
         found = self._streams.get((Channel.TOP, top.coin))
         if found is None:
             return _unknown(top.coin)
@@ -280,7 +211,7 @@ class HyperliquidParser(frames.CarefulParser):
         )
         return Top(found[0], top.time * 1_000, top.time, bid, ask)
 
-    def _context(self, data: _CoinContext) -> Message:
+    def _context(self, data: CoinContext) -> Message:
         found = self._streams.get((Channel.TICKER, data.coin))
         if found is None:
             return _unknown(data.coin)
@@ -323,7 +254,7 @@ class HyperliquidParser(frames.CarefulParser):
 
     def _read_response(self, data: object) -> Message:
         try:
-            response = msgspec.convert(data, _Response)
+            response = msgspec.convert(data, Response)
         except ValueError as error:
             return Rejected("unexpected_shape", grid.brief(error))
         asked = response.subscription
@@ -344,9 +275,9 @@ _TYPED: dict[str, Callable[[HyperliquidParser, bytes], Sequence[Message]]] = {
 }
 _KINDS: dict[str, Callable[[HyperliquidParser, object], Sequence[Message]]] = {
     "trades": lambda parser, data: frames.read_rows(data, reader(parser._lanes)),
-    "l2Book": lambda parser, data: _convert(data, _Book, parser._book),
-    "bbo": lambda parser, data: _convert(data, _Top, parser._top),
-    "activeAssetCtx": lambda parser, data: _convert(data, _CoinContext, parser._context),
+    "l2Book": lambda parser, data: _convert(data, Book, parser._book),
+    "bbo": lambda parser, data: _convert(data, BestPrices, parser._top),
+    "activeAssetCtx": lambda parser, data: _convert(data, CoinContext, parser._context),
     "pong": lambda _, __: (Heartbeat(),),
     "error": lambda parser, data: (parser._read_error(str(data)[:_ERROR_CHARACTERS]),),
     "subscriptionResponse": lambda parser, data: (parser._read_response(data),),
@@ -374,7 +305,7 @@ def _check_text(frame: bytes) -> None:
         frame.decode()
 
 
-def _levels(side: Sequence[_Level]) -> list[tuple[str, float]] | None:
+def _levels(side: Sequence[Level]) -> list[tuple[str, float]] | None:
     """Write one side as a book takes it; None where a quantity is none (the text may say `nan`)."""
     levels = [(level.price, level.quantity) for level in side]
     return levels if all(0.0 <= quantity < MAX_QUANTITY for _, quantity in levels) else None
