@@ -17,17 +17,12 @@ class OffGrid:
         self._gapless = feed.gapless_ids
         self._gaps: dict[str, Gap] = {}
 
-    def note(self, stream: Stream, trade: Rejected) -> Gap | None:
-        """Take a trade in; return the gap that begins with it, if one does.
-
-        Of ids that may be left out no range is told.
-        """
+    def note(self, stream: Stream, trade: Rejected) -> None:
+        """Take a trade in; of ids that may be left out no range is told."""
         number = trade.trade_id if self._gapless and isinstance(trade.trade_id, int) else None
         gap = self._gaps.get(stream.name)
         if gap is None:
             gap = Gap(stream, trade.time_us, trade.time_us, number, number)
-            self._gaps[stream.name] = gap
-            return gap
         gap = replace(
             gap, from_us=min(gap.from_us, trade.time_us), to_us=max(gap.to_us, trade.time_us)
         )
@@ -35,10 +30,9 @@ class OffGrid:
             first_id, last_id = min(gap.first_id, number), max(gap.last_id, number)
             gap = replace(gap, first_id=first_id, last_id=last_id)
         self._gaps[stream.name] = gap
-        return None
 
     def end(self) -> list[Gap]:
-        """Return the gaps, whose end is for the next session to tell."""
+        """Return the gaps with their bounds; their end is for the next session to tell."""
         gaps = list(self._gaps.values())
         self._gaps.clear()
         return gaps

@@ -129,7 +129,11 @@ class Session:
         if not self._lines:
             covered_us = self._publisher.newest_us - self._feed.skew_us
             self._memory.covered_us = max(self._memory.covered_us, covered_us)
-            self._memory.unsettled += [*self._answers.cut_off(), *self._off_grid.end()]
+            off_grid = self._off_grid.end()
+            for gap in off_grid:
+                trades = self._lanes.trades[gap.stream.name]
+                self._repairs.note(trades, gap, "trades off the known grids", now_us, out)
+            self._memory.unsettled += [*self._answers.cut_off(), *off_grid]
             self._publisher.go_down(now_us, out)
         return out
 
@@ -233,10 +237,9 @@ class Session:
             return
         for lane in self._lanes.of(stream.name):
             lane.tally.rejected += 1
-        gap = self._off_grid.note(stream, message) if message.is_off_grid else None
-        if gap is not None:
-            self._repairs.note(self._lanes.trades[stream.name], gap, message.detail, now_us, out)
-        out.listed |= message.is_off_grid
+        if message.is_off_grid:
+            self._off_grid.note(stream, message)
+            out.listed = True
 
     def _on_subscribed(self, message: Subscribed, line: int, now_us: int, out: Outcome) -> None:
         for name in self._lines[line].acknowledge(message.names):
