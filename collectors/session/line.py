@@ -62,9 +62,11 @@ class Line:
         self._refused: dict[str, tuple[int, int]] = {}
         """Of streams that are not served: how long we wait, and when they are next asked for."""
 
-    def hear(self, stream: Stream, now_us: int) -> None:
-        """Note a word on a stream."""
+    def hear(self, stream: Stream, now_us: int) -> bool:
+        """Note a word on a stream; return whether it is the first."""
+        is_first = stream.name not in self._words_us
         self._words_us[stream.name] = now_us
+        return is_first
 
     def acknowledge(self, names: Iterable[str]) -> list[str]:
         """Note what the venue acknowledged (everything where it does not say what)."""

@@ -263,9 +263,9 @@ class Session:
 
     def _on_trades(self, message: Trades, line: int, receive_us: int, out: Outcome) -> None:
         stream = message.stream
-        self._lines[line].hear(stream, receive_us)
+        is_first = self._lines[line].hear(stream, receive_us)
         lane = self._lanes.trades[stream.name]
-        if self._feed.replays_history:
+        if is_first and self._feed.replays_history:
             message = self._without_history(lane, message)
         rows = message.rows
         self._publisher.activate(lane, receive_us, out)
@@ -286,8 +286,8 @@ class Session:
     def _without_history(self, lane: TradeLane, message: Trades) -> Trades:
         """Leave out what a subscription repeats of the time before we listened, or knew already.
 
-        Any connection may begin with it, and a stream that is begun anew. What is of our own time
-        is known or was missed.
+        Every connection begins with it: of its first frame what is of our own time is known or was
+        missed. A clock that is set back later repeats nothing.
         """
         oldest_us = lane.known_us or self._opened_us - self._feed.skew_us
         return Trades(message.stream, [row for row in message.rows if row[0] >= oldest_us])

@@ -189,6 +189,10 @@ def test_history_that_is_replayed_from_before_we_listened_is_left_out() -> None:
     batches = trades(again) + trades(session.on_tick(now_us + SECOND))
     assert [row[4] for batch in batches for row in batch.rows] == [3, 2]
 
+    set_back = session.on_frame(frame((4, BASE_US - 7 * SECOND)), now_us + SECOND)
+    batches = trades(set_back) + trades(session.on_tick(now_us + 2 * SECOND))
+    assert [row[4] for batch in batches for row in batch.rows] == [4]
+
 
 def test_what_cannot_be_used_is_handed_on_with_its_reason() -> None:
     session = new_session()

@@ -127,7 +127,7 @@ def _frozen(incident: Incident) -> Iterator[str]:
         if not one.book_valid:
             since.pop(one.venue_symbol, None)
             continue
-        stood, from_us = since.get(one.venue_symbol, (0, 0))
+        stood, from_us = since.get(one.venue_symbol, (-1, 0))
         if stood != one.event_time_us:
             since[one.venue_symbol] = (one.event_time_us, one.receive_time_us)
         elif one.receive_time_us - from_us > FROZEN_US:
